@@ -1,0 +1,1 @@
+"""The compiled saga as data: model, canonical form, expressions, values, Avro schemas."""

@@ -1,0 +1,1 @@
+"""Kafka behind a port: consumer, transactional producer, admin, error translation; and a verified fake."""

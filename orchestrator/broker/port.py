@@ -1,0 +1,171 @@
+"""What the orchestrator needs of Kafka, as a port: `kafka.py` is the real one, `memory.py` a verified fake.
+
+Every call may raise ``Unavailable`` (nobody must act; try again). No call retries for ever: each has a bound, stated
+in its adapter. Objects are used by one thread at a time. A shard has a consumer and a producer of its own, so that
+one shard's trouble is its own; the consumer group only says who *should* own which shard.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+
+
+class Fenced(OrchestratorError):
+    """This producer may not write any more; it does not prove that somebody else owns the shard."""
+
+
+class InputLost(OrchestratorError):
+    """Reading cannot go on where it stood (any consumer error but end-of-partition): take over again."""
+
+
+class Commit(Enum):
+    """How a successful ``commit`` of a Kafka transaction went."""
+
+    CLEAN = "clean"
+    """The producer may be used for the next transaction."""
+    SLOW = "slow"
+    """It did commit, but librdkafka may have retried EndTxn: throw the producer away, the owner stays owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic to be created; ``settings`` are topic configurations."""
+
+    name: str
+    partitions: int
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class TopicDescription:
+    """A topic that exists."""
+
+    name: str
+    id: str
+    """Changes when the topic is deleted and created again."""
+    partitions: int
+    max_message_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class InputPosition:
+    """Where a shard reads on in its two input logs."""
+
+    next_requests: int
+    next_replies: int
+
+
+class Membership(Protocol):
+    """This process in the consumer group of the namespace: which shards it should own."""
+
+    def poll(self, timeout_s: float) -> frozenset[int]:
+        """Keep the membership alive; return the shards assigned now (empty while rebalancing or cut off)."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group at once, so that others take over without waiting for the session's end."""
+        ...
+
+
+class Inputs(Protocol):
+    """Both input logs of one shard, read_committed, assigned by hand at given offsets."""
+
+    def poll(self, limit: int, timeout_s: float) -> list[IncomingRecord]:
+        """Up to ``limit`` records, in offset order for each topic; waits only for the first. Raises ``InputLost``."""
+        ...
+
+    def position(self) -> InputPosition:
+        """The offsets after what was read and, at end of partition, after control records that nobody is handed."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+class Producer(Protocol):
+    """The transactional producer of one shard's relay."""
+
+    def init(self) -> None:
+        """Fence every older producer of this shard, and end its open transaction."""
+        ...
+
+    def begin(self) -> None:
+        """Open a transaction. Raises ``Fenced``."""
+        ...
+
+    def produce(self, records: Sequence[OutgoingRecord]) -> None:
+        """Add records to the open transaction, in order. Raises ``Fenced``, or ``Unavailable``."""
+        ...
+
+    def commit(self) -> Commit:
+        """End it; returns only when it surely committed. Raises ``Fenced`` or ``Unavailable``: outcome unknown."""
+        ...
+
+    def close(self) -> None:
+        """Throw the producer away; what was open is aborted by whoever inits next, or by its timeout."""
+        ...
+
+
+class Follower(Protocol):
+    """A reader of a whole single-partition topic (definitions, schemas), from its start."""
+
+    def catch_up(self) -> list[IncomingRecord]:
+        """What came since the last call, up to the end as it is fetched now (read_committed)."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+class Broker(Protocol):
+    """One Kafka cluster as one namespace sees it."""
+
+    def membership(self) -> Membership:
+        """Join the namespace's group."""
+        ...
+
+    def inputs(self, shard: int, at: InputPosition) -> Inputs:
+        """Read ``{namespace}.requests[shard]`` and ``{namespace}.replies[shard]`` from ``at``."""
+        ...
+
+    def producer(self, shard: int) -> Producer:
+        """A new producer with ``transactional.id = {namespace}-relay-{shard}``, not yet initialised."""
+        ...
+
+    def follower(self, topic: str) -> Follower:
+        """Read ``topic[0]`` from its beginning."""
+        ...
+
+    def last(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
+        """The last committed record that is ``wanted``; reads backwards in doubling windows from the stable end."""
+        ...
+
+    def input_ends(self, shard: int) -> InputPosition:
+        """High watermarks of both inputs, read_uncommitted: an answer behind an open transaction counts."""
+        ...
+
+    def topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
+        """Those of ``names`` that exist."""
+        ...
+
+    def create(self, specs: Sequence[TopicSpec]) -> None:
+        """Create what is missing; a topic that exists with other partitions raises ``TopicMismatch``."""
+        ...
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Write outside any transaction (deploy, clients), acks=all, idempotent; returns when all are stored."""
+        ...
+
+    def delete_inputs(self, shard: int, below: InputPosition) -> None:
+        """Delete input records below these offsets; they are in the journal."""
+        ...
+
+    def close(self) -> None:
+        """Close what the broker itself holds."""
+        ...

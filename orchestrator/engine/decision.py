@@ -1,0 +1,69 @@
+"""What ``decide`` gives: events to append, commands to send, an answer to whoever asked, or why nothing happens."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from orchestrator.blueprint.model import Message
+from orchestrator.blueprint.values import Data
+from orchestrator.engine.events import Event
+
+Role: TypeAlias = Literal["do", "undo", "probe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One attempt of one command, ready to be encoded."""
+
+    saga_id: str
+    command_id: str
+    """``{saga id}/{path}/{generation}/{role}``: the participant's idempotency key, the same for every attempt."""
+    message: Message
+    body: Data
+    key: str
+    """Kafka key and partitioning text: the ``Key`` field's value as text, or the saga's id."""
+    step: str
+    role: Role
+    attempt: int
+    undoes: str | None
+    """On an undo and a probe the id of the do."""
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAnswer:
+    """The answer that every request gets."""
+
+    request_id: str
+    saga_id: str
+    result: Literal["accepted", "already", "conflict", "unknown_definition", "refused"]
+    text: str
+    """Empty when accepted; else what differs, or why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a saga ended, for whoever waits."""
+
+    saga_id: str
+    saga: str
+    status: Literal["completed", "compensated"]
+    result: Data
+    """The output when completed."""
+    output_schema: str | None
+    rejection_type: str | None
+    """When compensated: the Avro full name of the rejection, or None (unknown, cancelled)."""
+    rejection: Data
+    reason: str
+    """When compensated: ``rejected``, ``unknown``, ``cancelled``, ``failed`` … in words for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Everything that follows from one input; the events are folded by ``evolve`` in order."""
+
+    events: tuple[Event, ...] = ()
+    commands: tuple[Command, ...] = ()
+    answer: RequestAnswer | None = None
+    outcome: Outcome | None = None
+    ignored: str | None = None
+    """Why nothing happens: a duplicate, a late reply, a stale timer."""

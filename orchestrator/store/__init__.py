@@ -1,0 +1,1 @@
+"""Postgres behind a port: schema, queries, writer, reader; and a verified fake."""

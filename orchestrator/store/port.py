@@ -1,0 +1,217 @@
+"""What the orchestrator needs of Postgres, as a port: `postgres.py` is the real one, `memory.py` a verified fake.
+
+One ``ShardStore`` is one connection and serves one shard: the life of the connection is the life of the ownership,
+for a new connection may lead to another database. Every call may raise ``Unavailable``; after it the shard store is
+closed and the shard is taken over again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+GENESIS = bytes(32)
+"""The chain before the first batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What the database is: one row."""
+
+    namespace: str
+    shards: int
+    state: str
+    """``ready``, or ``recovering``: take-overs refuse."""
+    format: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRow:
+    """The head of a shard's history."""
+
+    shard: int
+    seq: int
+    chain: bytes
+    next_requests: int
+    next_replies: int
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event of one saga; ``number`` counts from 1 in the saga, ``data`` is canonical JSON."""
+
+    saga_id: str
+    number: int
+    type: str
+    data: str
+    topic: str | None
+    """Where the input came from that caused it; None for a timer."""
+    partition: int | None
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SagaRow:
+    """One saga as it stands; ``state`` and ``labels`` are canonical JSON."""
+
+    saga_id: str
+    saga: str
+    blueprint: str
+    status: str
+    version: int
+    state: str
+    due_ms: int | None
+    labels: str
+    started_ms: int
+    ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident of one saga; ``number`` counts from 1 in the saga; closed when ``closed_ms`` is not None."""
+
+    saga_id: str
+    number: int
+    step: str | None
+    reason: str
+    text: str
+    opened_ms: int
+    closed_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything decided from one intake; appended whole or not at all."""
+
+    shard: int
+    seq: int
+    previous: bytes
+    chain: bytes
+    owner: str
+    next_requests: int
+    next_replies: int
+    now_ms: int
+    records: bytes
+    """All Kafka records of the batch in order, as ``wire.outbox`` encodes them."""
+    events: Sequence[EventRow] = ()
+    sagas: Sequence[SagaRow] = ()
+    """The last state of every saga the batch changed; inserted or replaced."""
+    incidents: Sequence[IncidentRow] = ()
+    """Opened or changed; inserted or replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxHead:
+    """Which batch an outbox row is."""
+
+    seq: int
+    chain: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A batch as the relay needs it after a take-over, to publish it and to write its footer."""
+
+    seq: int
+    chain: bytes
+    owner: str
+    next_requests: int
+    next_replies: int
+    now_ms: int
+    records: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A shard's row and the heads of its outbox, in order, in one snapshot of the database."""
+
+    row: ShardRow
+    outbox: tuple[OutboxHead, ...]
+    state: str
+    """``meta.state`` in the same snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A blueprint as the cache table holds it."""
+
+    name: str
+    hash: str
+    blueprint: str
+    active: bool
+
+
+class ShardStore(Protocol):
+    """One connection, serving one shard."""
+
+    def snapshot(self) -> Snapshot:
+        """Row, outbox heads and ``meta.state``, repeatable read; a shard never used is seq 0, ``GENESIS``, offsets 0."""
+        ...
+
+    def take_over(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
+        """In one transaction lock the row, refuse unless ready, append the batch made from it; return the row read.
+
+        A former owner that holds the lock for more than 2 s is ended (``pg_terminate_backend``).
+        Raises ``DatabaseNotReady``.
+        """
+        ...
+
+    def append(self, batch: Batch) -> None:
+        """Append by compare-and-set on the chain.
+
+        A batch whose chain the row carries already was appended by an earlier call whose answer was lost: no error.
+        Raises ``OwnershipLost`` when the row has another history, ``BatchRefused`` when a constraint forbids it.
+        """
+        ...
+
+    def outbox(self, above: int, limit: int) -> list[OutboxRow]:
+        """Rows with seq > ``above``, in order, at most ``limit``."""
+        ...
+
+    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+        """Those of the shard's sagas that exist."""
+        ...
+
+    def due(self, now_ms: int, limit: int) -> list[str]:
+        """Ids of sagas with ``due_ms <= now_ms``, earliest first."""
+        ...
+
+    def next_due(self) -> int | None:
+        """The earliest ``due_ms`` of the shard."""
+        ...
+
+    def trim_outbox(self, below: int) -> None:
+        """Delete outbox rows with seq < ``below``; the row at the footer is kept."""
+        ...
+
+    def terminate(self) -> None:
+        """Called from another thread: break the connection, so that a call that hangs returns."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Store(Protocol):
+    """One database as one namespace uses it."""
+
+    def meta(self) -> Meta:
+        """Raises ``ConfigError`` when the schema is missing or of another format."""
+        ...
+
+    def shard(self, shard: int) -> ShardStore:
+        """A new connection for this shard."""
+        ...
+
+    def save_definitions(self, definitions: Sequence[Definition]) -> None:
+        """Fill the cache table from what the definitions topic says; idempotent."""
+        ...
+
+    def definitions(self) -> list[Definition]:
+        """The cache table."""
+        ...
+
+    def close(self) -> None:
+        """Close what the store itself holds."""
+        ...

@@ -1,0 +1,1 @@
+"""Bytes on Kafka: CloudEvents headers, Avro framing, topic names, partitioner, the chain."""
