@@ -1,0 +1,1 @@
+"""The command line `saga`: one command a file."""
