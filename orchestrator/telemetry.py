@@ -1,0 +1,29 @@
+"""Logging, set up once by a process's entry point; a library never configures it."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
+    """Log to stderr: JSON lines, or readable lines where stderr is a terminal (``json=None`` decides by that)."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def logger(component: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger whose lines name ``component``."""
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=component)
+    return bound
