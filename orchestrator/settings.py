@@ -73,7 +73,9 @@ def load(environment: Mapping[str, str] | None = None, directory: Path | None = 
     """
     variables = os.environ if environment is None else environment
     _refuse_unknown(variables)
-    recorded = {} if "SAGA_KAFKA" in variables else _recorded((directory or Path.cwd()) / LOCAL_DIRECTORY)
+    recorded: Mapping[str, str] = {}
+    if "SAGA_KAFKA" not in variables:
+        recorded = _recorded((directory or Path.cwd()) / LOCAL_DIRECTORY)
     kafka = variables.get("SAGA_KAFKA") or recorded.get("kafka")
     if not kafka:
         raise ConfigError(
