@@ -74,8 +74,12 @@ class Membership(Protocol):
 class Inputs(Protocol):
     """Both input logs of one shard, read_committed, assigned by hand at given offsets."""
 
-    def poll(self, limit: int, timeout_s: float) -> list[IncomingRecord]:
-        """Up to ``limit`` records, in offset order for each topic; waits only for the first. Raises ``InputLost``."""
+    def wait(self, timeout_s: float) -> None:
+        """Return as soon as ``poll`` has something to give (or raise), at the latest after ``timeout_s``."""
+        ...
+
+    def poll(self, limit: int) -> list[IncomingRecord]:
+        """Up to ``limit`` records that are here already, in offset order for each topic. Raises ``InputLost``."""
         ...
 
     def position(self) -> InputPosition:
