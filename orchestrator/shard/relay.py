@@ -1,0 +1,153 @@
+"""The relay of one shard: whole batches and their footer, in one Kafka transaction, in the order of the chain.
+
+The footer is the relay's position, so nothing is marked as sent. Records may be produced while Postgres still
+commits their batch; EndTxn comes only after the COMMIT was answered. Anything but clean success ends this relay:
+the owner throws the producer away and takes over again (broken), or, when the transaction did commit but slowly,
+goes on with a new producer (slow). Stepped by one thread; ``offer``, ``confirm`` and the readings are called by another.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from orchestrator.broker.port import Commit, Fenced, Producer
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import OrchestratorError, Unavailable
+from orchestrator.shard.batch import RelayBatch
+from orchestrator.shard.comparison import LastFooter
+from orchestrator.wire.journal import footer_record
+from orchestrator.wire.topics import Topics
+
+TRANSACTION_RECORDS_MAX: Final = 5_000
+"""Records in one Kafka transaction, unless a single batch has more: measured, beyond it throughput gains nothing."""
+TRANSACTION_BYTES_MAX: Final = 8_000_000
+"""Bytes in one Kafka transaction, unless a single batch has more: bounds what a killed relay leaves behind."""
+COMMIT_ANSWER_MS: Final = 1_000
+"""How long an open Kafka transaction waits for Postgres (design section 4): longer hides other relays' records."""
+
+
+class RelayStatus(Enum):
+    """Whether this relay may go on."""
+
+    RUNNING = "running"
+    SLOW = "slow"
+    BROKEN = "broken"
+
+
+@dataclass(slots=True)
+class _Transaction:
+    """A Kafka transaction whose records are produced, and which is not ended yet."""
+
+    batches: list[RelayBatch]
+    produced_at_ms: int
+
+
+class Relay:
+    """Publishes the batches it is offered; see the module for the rules."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        shard: int,
+        producer: Producer,
+        footer: LastFooter,
+        topic_ids: Mapping[str, str],
+        crash_point: CrashPoint = nowhere,
+    ) -> None:
+        self._topics = topics
+        self._shard = shard
+        self._producer = producer
+        self._topic_ids = dict(topic_ids)
+        self._crash_point = crash_point
+        self._waiting: deque[RelayBatch] = deque()
+        self._open: _Transaction | None = None
+        self.published = footer
+        """The last footer known to be committed."""
+        self.offered = footer.seq
+        """The seq of the last batch offered."""
+        self.status = RelayStatus.RUNNING
+        self.trouble: OrchestratorError | None = None
+
+    def offer(self, batch: RelayBatch) -> None:
+        """Queue the next batch of the chain; it may be produced, and is ended only once confirmed."""
+        assert batch.seq == self.offered + 1, f"expected batch {self.offered + 1}, got {batch.seq}"
+        self.offered = batch.seq
+        self._waiting.append(batch)
+
+    @property
+    def backlog(self) -> int:
+        """Batches offered and not published yet."""
+        return self.offered - self.published.seq
+
+    def step(self, now_ms: int) -> int | None:
+        """Do the next thing there is to do; return when to be stepped again at the latest, None: when something changes."""
+        if self.status is not RelayStatus.RUNNING:
+            return None
+        try:
+            return self._step(now_ms)
+        except (Fenced, Unavailable) as error:
+            self._stop(RelayStatus.BROKEN, error)
+            return None
+
+    def _step(self, now_ms: int) -> int | None:
+        if self._open is None:
+            if not self._waiting:
+                return None
+            self._open = _Transaction(self._produce(), now_ms)
+        if not self._open.batches[-1].committed:
+            limit = self._open.produced_at_ms + COMMIT_ANSWER_MS
+            if now_ms >= limit:
+                raise Unavailable(
+                    f"shard {self._shard}: expected Postgres to answer a COMMIT within {COMMIT_ANSWER_MS} ms, it did not: "
+                    f"the Kafka transaction is given up"
+                )
+            return limit
+        self._end(self._open)
+        return now_ms if self._waiting and self.status is RelayStatus.RUNNING else None
+
+    def _produce(self) -> list[RelayBatch]:
+        batches = [self._waiting.popleft()]
+        records, size = len(batches[0].records), batches[0].size
+        while self._waiting and batches[-1].committed:
+            following = self._waiting[0]
+            records, size = records + len(following.records), size + following.size
+            if records > TRANSACTION_RECORDS_MAX or size > TRANSACTION_BYTES_MAX:
+                break
+            batches.append(self._waiting.popleft())
+        self._producer.begin()
+        self._crash_point("relay.after_begin")
+        for batch in batches:
+            self._producer.produce(batch.records)
+        entries = [batch.footer for batch in batches]
+        self._producer.produce([footer_record(self._topics, self._shard, entries, self._topic_ids)])
+        self._crash_point("relay.after_produce")
+        return batches
+
+    def _end(self, transaction: _Transaction) -> None:
+        self._crash_point("relay.before_end")
+        outcome = self._producer.commit()
+        self._crash_point("relay.after_end")
+        last = transaction.batches[-1].footer
+        self.published = LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, self._topic_ids)
+        self._open = None
+        if outcome is Commit.SLOW:
+            self._stop(RelayStatus.SLOW, Unavailable(f"shard {self._shard}: Kafka ended a transaction slowly"))
+
+    def _stop(self, status: RelayStatus, trouble: OrchestratorError) -> None:
+        self._producer.close()  # before the status: from then on the owner may put a new one in its place
+        self.trouble = trouble
+        self.status = status
+
+    def renew(self, producer: Producer, footer: LastFooter) -> None:
+        """After SLOW: go on behind ``footer`` with a new producer, initialised before the footer was read."""
+        assert self.status is RelayStatus.SLOW
+        while self._waiting and self._waiting[0].seq <= footer.seq:
+            self._waiting.popleft()
+        self._producer, self.published, self.trouble = producer, footer, None
+        self.status = RelayStatus.RUNNING
+
+    def close(self) -> None:
+        """Throw the producer away; what was open is aborted by the next owner's init."""
+        self._producer.close()

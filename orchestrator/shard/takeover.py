@@ -1,0 +1,163 @@
+"""Taking over a shard: compare, fence in Postgres, fence in Kafka, read the footer, compare again.
+
+Fence first, read second: what the second comparison sees can no longer be changed by anybody else. The first one
+fences nobody, so a database that is behind stays as it is. One phase a step, a crash point after each.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import uuid4
+
+from orchestrator.broker.port import Broker, Producer
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import JournalCorrupt, MessageRejected, OwnershipLost
+from orchestrator.shard.batch import Draft, Head, seal
+from orchestrator.shard.comparison import NO_FOOTER, LastFooter, refusal, topics_changed
+from orchestrator.store.port import Batch, ShardRow, ShardStore
+from orchestrator.wire.journal import is_footer, parse_footer
+from orchestrator.wire.topics import Topics
+
+COMPARISONS_MAX: Final = 5
+"""How often the first comparison is repeated because a living owner moved on meanwhile; then the fence decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a shard is run over."""
+
+    shard: int
+    topics: Topics
+    broker: Broker
+    store: ShardStore
+    crash_point: CrashPoint = nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """A shard taken over: the chain's head is this owner's batch, and only its producer may write."""
+
+    owner: str
+    head: Head
+    producer: Producer
+    footer: LastFooter
+    topic_ids: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a take-over came; the data of a phase is there once the phase is over."""
+
+    topic_ids: Mapping[str, str] | None = None
+    head: Head | None = None
+    producer: Producer | None = None
+    footer: LastFooter | None = None
+
+
+@dataclass(slots=True)
+class TakeOver:
+    """One attempt to become the owner of a shard; ``step`` until it returns the ownership.
+
+    Raises a ``ShardRefused`` that waits for an operator, ``OwnershipLost`` when somebody was faster, ``Unavailable``.
+    """
+
+    ports: Ports
+    new_owner: Callable[[], str] = field(default=lambda: str(uuid4()))
+    _progress: _Progress = field(default_factory=_Progress)
+    _owner: str = ""
+
+    def step(self, now_ms: int) -> Ownership | None:
+        """Do the next phase; the ownership when it was the last one."""
+        done, ports = self._progress, self.ports
+        if done.topic_ids is None:
+            done.topic_ids = _compare_unfenced(ports)
+            ports.crash_point("take_over.compared")
+        elif done.head is None:
+            done.head = self._append_owner_batch(now_ms)
+            ports.crash_point("take_over.after_owner_batch")
+        elif done.producer is None:
+            done.producer = ports.broker.producer(ports.shard)
+            done.producer.init()
+            ports.crash_point("take_over.after_init")
+        elif done.footer is None:
+            done.footer = read_footer(ports)
+            ports.crash_point("take_over.after_footer")
+        else:
+            compare_fenced(ports, done.head, done.footer)
+            ports.crash_point("take_over.before_publish")
+            return Ownership(self._owner, done.head, done.producer, done.footer, done.topic_ids)
+        return None
+
+    def abandon(self) -> None:
+        """Throw away what was begun."""
+        if self._progress.producer is not None:
+            self._progress.producer.close()
+
+    def _append_owner_batch(self, now_ms: int) -> Head:
+        """The batch that fences the former owner in Postgres: it has no records, and an id that nobody else has."""
+        self._owner = self.new_owner()
+        appended: list[Head] = []
+
+        def owner_batch(row: ShardRow) -> Batch:
+            previous = Head.of(row)
+            head = Head(row.seq + 1, b"", row.next_requests, row.next_replies, max(now_ms, row.now_ms))
+            batch, _, after = seal(row.shard, self._owner, previous, head, Draft())
+            appended.append(after)
+            return batch
+
+        self.ports.crash_point("take_over.before_owner_batch")
+        self.ports.store.take_over(owner_batch)
+        return appended[-1]
+
+
+def read_footer(ports: Ports) -> LastFooter:
+    """The last committed footer of the shard's journal. Raises ``JournalCorrupt`` when it cannot be read."""
+    record = ports.broker.last(ports.topics.journal, ports.shard, is_footer)
+    if record is None:
+        return NO_FOOTER
+    try:
+        footer = parse_footer(record.value)
+    except MessageRejected as error:
+        raise JournalCorrupt(
+            f"shard {ports.shard}: expected a footer at {record.topic}[{record.partition}] offset {record.offset}, {error}: "
+            f"the journal was written by something else, or by a newer version; run the version that wrote it"
+        ) from error
+    last = footer.batches[-1]
+    return LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, footer.topic_ids)
+
+
+def read_topic_ids(ports: Ports) -> dict[str, str]:
+    """The identities of the topics that a shard's offsets and journal are about."""
+    names = (ports.topics.requests, ports.topics.replies, ports.topics.journal)
+    return {name: found.id for name, found in ports.broker.topics(names).items()}
+
+
+def compare_fenced(ports: Ports, head: Head, footer: LastFooter) -> None:
+    """After the fences, in one snapshot: is the database's head still ours, and does it continue the journal?
+
+    Raises ``OwnershipLost`` first (another owner's database is healthy), then what ``refusal`` finds.
+    """
+    snapshot = ports.store.snapshot()
+    if snapshot.row.chain != head.chain:
+        raise OwnershipLost(f"shard {ports.shard}: another owner has appended")
+    refused = refusal(ports.shard, snapshot, footer)
+    if refused is not None:
+        raise refused
+
+
+def _compare_unfenced(ports: Ports) -> Mapping[str, str]:
+    """The comparison that changes nothing; returns the topic ids. A living owner may move on while we look."""
+    topic_ids = read_topic_ids(ports)
+    footer = read_footer(ports)
+    changed = topics_changed(ports.shard, footer.topic_ids, topic_ids)
+    if changed is not None:
+        raise changed
+    for _ in range(COMPARISONS_MAX):
+        refused = refusal(ports.shard, ports.store.snapshot(), footer)
+        if refused is None:
+            break
+        later = read_footer(ports)
+        if later == footer:
+            raise refused
+        footer = later
+    return topic_ids

@@ -1,0 +1,49 @@
+"""When the timers of a shard's sagas may fire: only after the answers that came in time were read.
+
+A timer due at T fires once both inputs were read to a high watermark that was fetched after T. So after an outage
+answers that wait in Kafka come before time-outs.
+"""
+
+from orchestrator.broker.port import Broker, InputPosition
+from orchestrator.store.port import ShardStore
+
+
+class Timers:
+    """The earliest due time of one shard, and the proof that it may be acted upon."""
+
+    def __init__(self, shard: int, broker: Broker, store: ShardStore, batch_max: int) -> None:
+        self._shard = shard
+        self._broker = broker
+        self._store = store
+        self._batch_max = batch_max
+        self._next_due = store.next_due()
+        self._ends: tuple[int, InputPosition] | None = None
+
+    def seen(self, due_ms: int | None) -> None:
+        """A saga was saved with this due time."""
+        if due_ms is not None and (self._next_due is None or due_ms < self._next_due):
+            self._next_due = due_ms
+
+    def next_wake(self) -> int | None:
+        """When there is something to do at the earliest; may be too early, never too late."""
+        return self._next_due
+
+    def due(self, now_ms: int, read: InputPosition) -> tuple[list[str], int] | None:
+        """Ids of sagas whose timers fire now, and the time up to which they are due; None: not yet.
+
+        ``read`` is how far the inputs of the batch being made reach.
+        """
+        if self._next_due is None or self._next_due > now_ms:
+            return None
+        if self._ends is None:
+            self._ends = now_ms, self._broker.input_ends(self._shard)
+        fetched_ms, ends = self._ends
+        if read.next_requests < ends.next_requests or read.next_replies < ends.next_replies:
+            return None
+        self._ends = None
+        return self._store.due(fetched_ms, self._batch_max), fetched_ms
+
+    def fired(self, count: int) -> None:
+        """The batch with ``count`` fired timers is appended: look for the next one."""
+        if count < self._batch_max:
+            self._next_due = self._store.next_due()
