@@ -1,6 +1,6 @@
 """What a running stack leaves in its directory for others: who holds it, and where its servers answer.
 
-Needs nothing but the standard library, so that a command can find a running stack without the extra `local`.
+`orchestrator.settings` reads the addresses for every command.
 """
 
 import fcntl
@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
-
-DEFAULT_DIRECTORY = Path(".saga")
+from orchestrator.settings import ADDRESSES_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +23,6 @@ class Addresses:
     kafka: str
     database: str
     process: int
-
-
-def read_addresses(directory: Path = DEFAULT_DIRECTORY) -> Addresses | None:
-    """Give the addresses of the stack that runs in this directory; None when none runs there, or not yet."""
-    if not _is_held(directory):
-        # What a killed run recorded leads nowhere.
-        return None
-    try:
-        return Addresses(**json.loads(_record(directory).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
 
 
 def write_addresses(directory: Path, addresses: Addresses) -> None:
@@ -70,22 +58,9 @@ def held(directory: Path) -> Generator[None]:
             _record(directory).unlink(missing_ok=True)
 
 
-def _is_held(directory: Path) -> bool:
-    try:
-        lock = _lock_file(directory).open(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
-
-
 def _lock_file(directory: Path) -> Path:
     return directory / "lock"
 
 
 def _record(directory: Path) -> Path:
-    return directory / "addresses.json"
+    return directory / ADDRESSES_FILE

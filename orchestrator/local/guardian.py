@@ -9,6 +9,7 @@ It imports nothing of the orchestrator, because it must start fast and stay smal
 """
 
 import os
+import pwd
 import select
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import time
 from contextlib import suppress
 from types import FrameType
+from typing import TypedDict
 
 import psutil
 
@@ -33,7 +35,7 @@ def main(arguments: list[str]) -> int:
     signal.set_wakeup_fd(wakeup)
     signal.signal(signal.SIGCHLD, _wake_up)
     server = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=sys.stderr, user=user or None, start_new_session=True
+        command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True, **identity(user or None)
     )
     sys.stdout.write(f"{server.pid}\n")
     sys.stdout.flush()
@@ -45,6 +47,22 @@ def main(arguments: list[str]) -> int:
             os.read(child_ended, select.PIPE_BUF)
     status = _end(server, int(stop_signal), float(grace_seconds))
     return status if status >= 0 else 128 - status
+
+
+class Identity(TypedDict, total=False):
+    """The part of `subprocess.Popen`'s arguments that says whom a process runs as."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity(user: str | None) -> Identity:
+    """Give the arguments that run a process as this user, in no other groups than the user's own; None: as we are."""
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 def _wake_up(_number: int, _frame: FrameType | None) -> None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -111,7 +111,7 @@ class KafkaBroker:
             self._write_properties(self._properties_file, self._directory / "data")
             process = self._process = ServerProcess(self._command(java))
             process.start()
-            if self._answers(process):
+            if wait_until_it_serves(HOST, self.port, lambda process=process: process.running):
                 (self._directory / "port").write_text(str(self.port), encoding="utf-8")
                 return
             process.kill()
@@ -204,23 +204,24 @@ class KafkaBroker:
             stop_signal=signal.SIGTERM,
         )
 
-    def _answers(self, process: ServerProcess) -> bool:
-        """Wait until the broker serves clients; False when it ended, or did not come up in time."""
-        deadline = time.monotonic() + START_SECONDS
-        client: AdminClient | None = None
-        while process.running and time.monotonic() < deadline:
-            if client is not None or _listens(self.port):
-                # Not earlier: the client would report each refused connection on stderr, and wait longer each time.
-                client = client or AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-                if _serves(client):
-                    return True
-            time.sleep(POLL_SECONDS)
-        return False
+
+def wait_until_it_serves(host: str, port: int, alive: Callable[[], bool]) -> bool:
+    """Wait until a broker serves clients; False when it is no longer alive, or did not come up in time."""
+    deadline = time.monotonic() + START_SECONDS
+    client: AdminClient | None = None
+    while alive() and time.monotonic() < deadline:
+        if client is not None or _listens(host, port):
+            # Not earlier: the client would report each refused connection on stderr, and wait longer each time.
+            client = client or AdminClient({"bootstrap.servers": f"{host}:{port}", "log_level": 0})
+            if _serves(client):
+                return True
+        time.sleep(POLL_SECONDS)
+    return False
 
 
-def _listens(port: int) -> bool:
+def _listens(host: str, port: int) -> bool:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 def _serves(client: AdminClient) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.errors import ConfigError, Unavailable
+from orchestrator.local.guardian import identity
 from orchestrator.local.ports import HOST, free_port, require_free
 from orchestrator.local.processes import Command, ServerProcess, end_left_over
 
@@ -178,7 +179,7 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [_binary(program), *arguments],
-            user=self._user,
+            **identity(self._user),
             # The caller's working directory may be closed to the unprivileged user.
             cwd=self._directory,
             text=True,

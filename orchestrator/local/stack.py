@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from orchestrator.local.addresses import DEFAULT_DIRECTORY, Addresses, held, write_addresses
+from orchestrator.local.addresses import Addresses, held, write_addresses
 from orchestrator.local.kafka import FAST_ABORT, KafkaBroker
 from orchestrator.local.postgres import PostgresServer
+from orchestrator.settings import LOCAL_DIRECTORY
 
 DATABASE = "saga"
 
@@ -35,7 +36,7 @@ class StackOptions:
 class LocalStack:
     """A Kafka broker and a Postgres server over one directory, which keeps their data from one run to the next."""
 
-    def __init__(self, directory: Path | str = DEFAULT_DIRECTORY, options: StackOptions | None = None) -> None:
+    def __init__(self, directory: Path | str = LOCAL_DIRECTORY, options: StackOptions | None = None) -> None:
         """Takes values and starts nothing; `start` or `with` does."""
         options = options or StackOptions()
         self.directory = Path(directory).absolute()
