@@ -166,3 +166,7 @@ def _fetch_one(directory: Path, jar: Jar) -> None:
             f"{', '.join(repositories.values())}: try again, and if it stays, the repository serves another file"
         )
         raise Unavailable(message)
+
+
+if __name__ == "__main__":
+    class_path()

@@ -107,6 +107,11 @@ class PostgresServer:
         if self._process is not None:
             self._process.stop()
 
+    def require_running(self) -> None:
+        """Raise `Unavailable`, with the end of its log, when the server has ended that we did not end."""
+        assert self._process is not None, "not started"
+        self._process.require_running()
+
     def kill(self) -> None:
         """End all processes of the server by SIGKILL, as a power cut would."""
         assert self._process is not None, "not started"

@@ -109,6 +109,15 @@ class ServerProcess:
         """Let a paused server go on."""
         signal_all(self._tree(), signal.SIGCONT)
 
+    def require_running(self) -> None:
+        """Raise `Unavailable` when the server has ended and we did not end it."""
+        if self._guardian is not None and not self.running:
+            message = (
+                f"expected {self._command.name} to run until it is stopped, "
+                f"got exit status {self._guardian.returncode}:\n{self.log_tail()}"
+            )
+            raise Unavailable(message)
+
     def log_tail(self) -> str:
         """The end of the server's log, for error texts."""
         lines = self._command.log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -66,6 +66,11 @@ class LocalStack:
         """Create a database beside `saga` and give its URL; one that exists already stays as it is."""
         return self.postgres.create_database(name)
 
+    def require_running(self) -> None:
+        """Raise `Unavailable`, with the end of its log, when a server has ended that we did not end."""
+        self.kafka_broker.require_running()
+        self.postgres.require_running()
+
     def start(self) -> None:
         """Start both servers and return when both answer: under 10 s once the broker's jars are there.
 

@@ -1,0 +1,68 @@
+# Every target sets itself up: with Python 3.11 or newer, make and the package registries, nothing else is needed.
+# `make test ARGS="-k relay"` hands ARGS to the command behind the target.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+# Other Pythons than the one on the path: `make PYTHON=/opt/python/bin/python3 test`.
+PYTHON :=
+ARGS :=
+
+.PHONY: help setup demo test test-unit test-integration check format bench
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo              1,000 transfers, the orchestrator killed in the middle, and not a cent missing"
+	@echo "make test              every test, on a real Kafka and a real Postgres"
+	@echo "make test-unit         those that need no server, in seconds"
+	@echo "make test-integration  those that need the servers"
+	@echo "make check             format, lint, types, import contracts"
+	@echo "make format            rewrite the code as make check wants it"
+	@echo "make bench             what it does on this machine, and what the machine can do at all"
+
+demo: $(STAMP)
+	$(BIN)/python -m examples.money_transfer.demo $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/pytest $(ARGS)
+
+test-unit: $(STAMP)
+	$(BIN)/pytest -m "not integration and not slow" $(ARGS)
+
+test-integration: $(STAMP)
+	$(BIN)/pytest -m integration $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(STAMP)
+	$(BIN)/python -m bench.floors
+	$(BIN)/python -m bench.transfer $(ARGS)
+
+setup: $(STAMP)
+
+# The environment, the packages, the broker's jars: once, and again when pyproject.toml or the jars' list change.
+$(STAMP): pyproject.toml orchestrator/local/jars.lock
+	@found=; \
+	for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python; do \
+		if command -v "$$python" >/dev/null 2>&1 \
+			&& "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+		then found="$$python"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "expected Python 3.11 or newer on the path, got none: install one, or name it: make PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi; \
+	echo "setting up $(VENV) with $$("$$found" --version), once"; \
+	[ -x $(BIN)/python ] || "$$found" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[server,local,dev]"
+	@$(BIN)/python -m orchestrator.local.jars
+	@touch $(STAMP)

