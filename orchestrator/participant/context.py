@@ -1,0 +1,39 @@
+"""What a handler may know and do beyond its command."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Generic
+
+if TYPE_CHECKING:
+    import psycopg
+    from typing_extensions import TypeVar  # PEP 696 defaults; both checkers bundle the stub, nothing to install
+
+    Connection = TypeVar("Connection", default="psycopg.Connection")  # so that a bare `Context` is the common case
+else:
+    from typing import TypeVar
+
+    Connection = TypeVar("Connection")
+
+
+class Context(Generic[Connection]):
+    """What belongs to one command: ``Context`` alone has a psycopg connection, ``Context[None]`` is without inbox."""
+
+    __slots__ = ("attempt", "command_id", "connection", "saga_id")
+
+    def __init__(self, connection: Connection, command_id: str, attempt: int = 1, saga_id: str = "") -> None:
+        self.connection = connection
+        """What is written through it commits together with the answer, or not at all; never commit it yourself."""
+        self.command_id = command_id
+        """The same for every attempt: without an inbox, the handler's own idempotency key."""
+        self.attempt = attempt
+        """From 1."""
+        self.saga_id = saga_id
+
+
+class RetryLater(Exception):
+    """Raised by a handler: not now, send the command again after this long. Nothing of it is kept."""
+
+    def __init__(self, *, after: timedelta) -> None:
+        if after < timedelta(0):
+            raise ValueError(f"expected a duration of at least 0 in RetryLater(after=…), got {after}")
+        self.after = after
+        super().__init__(f"not now, again after {after}")

@@ -1,0 +1,132 @@
+"""The handlers of a participant, checked when they are registered: by type checkers, and by their annotations.
+
+What an annotation does not say is checked when the handler answers; nothing here calls one.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from orchestrator.definition.conversion import Answers, answers_of
+from orchestrator.definition.messages import Command, Query, Rejection
+from orchestrator.errors import HandlerRefused
+from orchestrator.participant.context import Connection, Context
+
+if TYPE_CHECKING:
+    from typing import Never
+
+    from typing_extensions import TypeVar
+
+    Reply = TypeVar("Reply")
+    Rejections = TypeVar("Rejections", bound=Rejection, default=Never)  # a query's handler has none to infer it from
+else:
+    from typing import TypeVar
+
+    Reply = TypeVar("Reply")
+    Rejections = TypeVar("Rejections")
+
+Handled_co = TypeVar("Handled_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What answers one kind of command."""
+
+    kind: type
+    """The command's or query's class."""
+    answers: Answers
+    function: Callable[[Any, Any], object]
+
+
+class Handles(Generic[Handled_co, Connection]):
+    """``@bank.handles(Withdraw)``: the function takes a Withdraw and returns its reply, or a declared rejection.
+
+    Rejections may be returned or raised.
+    """
+
+    def __init__(self, register: Callable[[Callable[..., object]], None]) -> None:
+        self._register = register
+
+    def __call__(
+        self: "Handles[Command[Reply, Rejections] | Query[Reply], Connection]",
+        handler: Callable[[Handled_co, Context[Connection]], Reply | Rejections],
+        /,
+    ) -> Callable[[Handled_co, Context[Connection]], Reply | Rejections]:
+        """Register ``handler`` and give it back. Raises ``HandlerRefused``."""
+        self._register(handler)
+        return handler
+
+
+def checked(participant: str, kind: type, function: Callable[..., object]) -> Handler:
+    """``function`` as the handler of ``kind``. Raises ``HandlerRefused`` that says what does not fit, and where."""
+    answers = answers_of_message(participant, kind)
+    fault = _fault(kind, answers, function)
+    if fault is not None:
+        code = function.__code__ if isinstance(function, types.FunctionType) else None
+        where = f"{code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno}  " if code else ""
+        raise HandlerRefused(f"{where}@{participant}.handles({kind.__name__}): {fault}")
+    return Handler(kind, answers, function)
+
+
+def answers_of_message(participant: str, kind: type) -> Answers:
+    """How ``kind`` may be answered. Raises ``HandlerRefused`` unless it is a message to ``participant``."""
+    if not issubclass(kind, Command | Query):
+        raise HandlerRefused(f"@{participant}.handles({kind.__name__}): expected a Command or a Query")
+    answers = answers_of(cast("type[Any]", kind))
+    if answers.participant != participant:
+        raise HandlerRefused(
+            f"@{participant}.handles({kind.__name__}): {kind.__name__} is sent to {answers.participant!r}, this "
+            f"participant is {participant!r}"
+        )
+    return answers
+
+
+def _fault(kind: type, answers: Answers, function: Callable[..., object]) -> str | None:
+    if inspect.iscoroutinefunction(function):
+        return "expected a plain function, got an async one"
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        return f"expected a function of (command, context), got one of {inspect.signature(function)}"
+    annotations = _annotations(function)
+    taken = annotations.get(next(iter(inspect.signature(function).parameters)), Any)
+    if isinstance(taken, type) and not issubclass(kind, taken):
+        return f"the handler takes {_name(taken)}, expected {kind.__name__}"
+    returned = annotations.get("return", Any)
+    allowed = {*_members(answers.reply), *answers.rejections, typing.NoReturn, typing.Never}
+    for member in _members(returned):
+        if member is not Any and not _is_one_of(member, allowed):
+            expected = " | ".join(map(_name, (*_members(answers.reply), *answers.rejections)))
+            return f"the handler returns {_name(member)}, expected {expected}"
+    return None
+
+
+def _annotations(function: Callable[..., object]) -> Mapping[str, Any]:
+    """Those annotations that can be evaluated: a name imported for type checkers alone is left to them."""
+    found: dict[str, Any] = {}
+    namespace = getattr(function, "__globals__", {})
+    for name, annotation in inspect.get_annotations(function).items():
+        one = types.SimpleNamespace(__annotations__={name: annotation})
+        try:
+            found[name] = typing.get_type_hints(one, globalns=namespace)[name]
+        except NameError:
+            continue
+    return found
+
+
+def _members(kind: object) -> tuple[Any, ...]:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return typing.get_args(kind)
+    return (type(None),) if kind is None else (kind,)
+
+
+def _is_one_of(member: object, allowed: set[object]) -> bool:
+    classes = tuple(kind for kind in allowed if isinstance(kind, type))
+    return member in allowed or (isinstance(member, type) and issubclass(member, classes))
+
+
+def _name(kind: object) -> str:
+    return "None" if kind is type(None) else getattr(kind, "__name__", str(kind))

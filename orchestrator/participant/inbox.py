@@ -1,0 +1,88 @@
+"""The inbox as a port: runs a handler once for each command id and repeats its first answer.
+
+An implementation keeps its rows in the database that the handlers change, so that the effect and the answer commit
+together. It knows neither Kafka nor Avro: an answer's body is bytes to it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+Connection_co = TypeVar("Connection_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What an inbox must know of a command."""
+
+    namespace: str
+    """Of the orchestrator that sent it: command ids are unique within one namespace only."""
+    command_id: str
+    undoes: str | None
+    """On an undo and a probe the command id of the do."""
+    role: Literal["do", "undo", "probe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A first answer, as it is stored and repeated."""
+
+    outcome: Literal["completed", "rejected", "failed"]
+    """``failed`` is final here, and nothing happened: what may be tried again is never stored."""
+    type: str = ""
+    """Avro full name of the reply or rejection; on ``failed`` the name of what failed."""
+    schema: str = ""
+    """Schema id of the body; empty: there is none."""
+    body: bytes | None = None
+    """Avro; on ``failed`` the message in UTF-8."""
+    skipped: bool = False
+    """An undo of what never happened: the handler was not called."""
+
+
+REFUSED = Answer(
+    outcome="failed", type="Refused", body=b"its undo or probe came first: the command is not done any more"
+)
+"""The first answer of a do that was undone or asked for before it came."""
+
+SKIPPED = Answer(outcome="completed", skipped=True)
+"""The answer to an undo of what did not happen."""
+
+
+class Retryable(Exception):
+    """The handler gave no answer that may be kept: everything is rolled back, the command may be sent again."""
+
+    def __init__(self, type: str, message: str, after_ms: int = 0) -> None:  # noqa: A002 - the word on the wire
+        self.type = type
+        self.message = message
+        self.after_ms = after_ms
+        super().__init__(f"{type}: {message}")
+
+
+class Session(Protocol[Connection_co]):
+    """An inbox as one worker thread uses it."""
+
+    def once(self, delivery: Delivery, handle: Callable[[Connection_co], Answer]) -> Answer:
+        """The first answer to this command: the stored one, or else what ``handle`` gives now, stored with its effect.
+
+        An undo or a probe first stores ``REFUSED`` for the do it names, unless that was answered; an undo of what was
+        not ``completed`` is answered ``SKIPPED`` without calling ``handle``. What ``handle`` wrote is kept only if its
+        answer is ``completed``. Raises ``Retryable`` from ``handle``, or for a conflict in the database: nothing is
+        kept. Raises ``Unavailable`` when the database is out of reach: call it again.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the connection back."""
+        ...
+
+
+class Inbox(Protocol[Connection_co]):
+    """Where a participant keeps its first answers."""
+
+    def prepare(self) -> None:
+        """Make the place where answers are kept, if it is missing. Raises ``Unavailable`` or ``ConfigError``."""
+        ...
+
+    def session(self) -> Session[Connection_co]:
+        """A session for one worker thread; connects when it is first used."""
+        ...

@@ -1,0 +1,72 @@
+"""Which commands are unfinished, and below which offset a partition may be committed; used by the consumer's thread.
+
+Workers and the producer name the ``Span`` that a record belongs to. A span is everything that one poll gave of one
+partition; spans of a partition are committed in order, so that nothing below a committed offset is unanswered.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Partition: TypeAlias = int
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """Records of one partition that came with one poll."""
+
+    partition: Partition
+    next_offset: int
+    """The offset to commit once all of them are answered."""
+    unanswered: int
+    """How many replies are not yet stored by Kafka; 0: finished."""
+    dropped: bool = False
+    """The partition was revoked, or time to drain is up: workers pass over what they have not begun. Never undone."""
+
+
+class Offsets:
+    """The spans in work, by partition."""
+
+    def __init__(self) -> None:
+        self.unanswered = 0
+        """Records in work, over all partitions."""
+        self._spans: dict[Partition, deque[Span]] = {}
+        self._committable: dict[Partition, int] = {}
+
+    def opened(self, span: Span) -> None:
+        """``span`` goes to the workers."""
+        self._spans.setdefault(span.partition, deque()).append(span)
+        self.unanswered += span.unanswered
+
+    def answered(self, span: Span) -> None:
+        """One record of ``span`` is done: its reply is stored, or it needs none."""
+        span.unanswered -= 1
+        if span.dropped:
+            return
+        self.unanswered -= 1
+        spans = self._spans[span.partition]
+        while spans and spans[0].unanswered == 0:
+            self._committable[span.partition] = spans.popleft().next_offset
+
+    def busy(self, partitions: Iterable[Partition]) -> bool:
+        """Whether any of ``partitions`` has unanswered records."""
+        return any(self._spans.get(partition) for partition in partitions)
+
+    def drop(self, partitions: Iterable[Partition]) -> None:
+        """What is unanswered of ``partitions`` will not be: nobody waits for it, nothing above it is committed."""
+        for partition in partitions:
+            for span in self._spans.pop(partition, ()):
+                self.unanswered -= span.unanswered
+                span.dropped = True
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Others own ``partitions`` now: nothing of them is committed any more."""
+        self.drop(partitions)
+        for partition in partitions:
+            self._committable.pop(partition, None)
+
+    def take_committable(self) -> Mapping[Partition, int]:
+        """The offsets that may be committed and were not yet taken."""
+        taken, self._committable = self._committable, {}
+        return taken
