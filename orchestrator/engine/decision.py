@@ -5,9 +5,10 @@ from typing import Literal, TypeAlias
 
 from orchestrator.blueprint.model import Message
 from orchestrator.blueprint.values import Data
-from orchestrator.engine.events import Event
+from orchestrator.engine.events import Event, Role
+from orchestrator.engine.state import SagaState
 
-Role: TypeAlias = Literal["do", "undo", "probe"]
+RequestResult: TypeAlias = Literal["accepted", "already", "conflict", "unknown_definition", "refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,11 @@ class Command:
     attempt: int
     undoes: str | None
     """On an undo and a probe the id of the do."""
-    expires_ms: int
+    expires_ms: int | None
+    """After it a participant refuses the command: for a step and a query the end of this attempt's timeout, since
+    what comes of it later may be undone already. None for a pivot, an ensure, an undo and a probe: they are sent until
+    they are answered, so a late one is as right as an early one, and an expiry could starve them behind a backlog.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +40,9 @@ class RequestAnswer:
 
     request_id: str
     saga_id: str
-    result: Literal["accepted", "already", "conflict", "unknown_definition", "refused"]
+    result: RequestResult
     text: str
-    """Empty when accepted; else what differs, or why."""
+    """What differs, or why; when accepted, what it waits for, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +58,11 @@ class Outcome:
     rejection_type: str | None
     """When compensated: the Avro full name of the rejection, or None (unknown, cancelled)."""
     rejection: Data
+    rejection_schema: str | None
     reason: str
-    """When compensated: ``rejected``, ``unknown``, ``cancelled``, ``failed`` … in words for a person."""
+    """When compensated: ``rejected``, ``failed``, ``undeliverable``, ``unknown`` or ``cancelled``, a colon, and more
+    in words for a person; empty when completed.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,4 +74,6 @@ class Decision:
     answer: RequestAnswer | None = None
     outcome: Outcome | None = None
     ignored: str | None = None
-    """Why nothing happens: a duplicate, a late reply, a stale timer."""
+    """Why nothing happens: a duplicate, a late reply, a stale timer. Set exactly when there are no events."""
+    state: SagaState | None = None
+    """The events folded into the state that was decided on: what ``evolve`` gives, computed on the way."""
