@@ -16,6 +16,7 @@ CrashPoint = Callable[[str], None]
 NAMES: Final = (
     "take_over.compared",
     "take_over.before_owner_batch",
+    "take_over.before_commit",
     "take_over.after_owner_batch",
     "take_over.after_init",
     "take_over.after_footer",
@@ -23,6 +24,7 @@ NAMES: Final = (
     "append.before_commit",
     "append.after_commit",
     "relay.after_begin",
+    "relay.produced_ahead",
     "relay.after_produce",
     "relay.before_end",
     "relay.after_end",

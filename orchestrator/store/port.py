@@ -7,10 +7,16 @@ closed and the shard is taken over again.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-GENESIS = bytes(32)
+from orchestrator.errors import ConfigError
+
+GENESIS: Final = bytes(32)
 """The chain before the first batch."""
+FORMAT: Final = 1
+"""Of the tables: the number of the last migration."""
+BATCH_FORMAT: Final = 1
+"""Of batches and events in a shard; a shard that newer code has taken over is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +147,56 @@ class Definition:
     active: bool
 
 
+def check_meta(meta: Meta, namespace: str, shards: int) -> None:
+    """Raise ``ConfigError`` unless the database is this namespace's, with this number of shards and this format."""
+    if meta.namespace != namespace:
+        raise ConfigError(
+            f"expected the database of namespace {namespace!r} in SAGA_DATABASE, got that of {meta.namespace!r}: "
+            f"set SAGA_NAMESPACE={meta.namespace}, or give {namespace!r} a database of its own"
+        )
+    if meta.shards != shards:
+        raise ConfigError(
+            f"expected {shards} shards (SAGA_SHARDS), got a database made for {meta.shards}: the number is fixed for a "
+            f"namespace; set SAGA_SHARDS={meta.shards}, or use a new namespace and let this one drain"
+        )
+    check_format(meta)
+
+
+def check_format(meta: Meta) -> None:
+    """Raise ``ConfigError`` unless this version's tables are in the database."""
+    if meta.format > FORMAT:
+        raise ConfigError(
+            f"expected tables of format {FORMAT} or older, got {meta.format}: a newer version has upgraded this "
+            f"database; run that version"
+        )
+    if meta.format < FORMAT:
+        raise ConfigError(f"expected tables of format {FORMAT}, got {meta.format}: run `saga migrate`")
+
+
 class ShardStore(Protocol):
     """One connection, serving one shard."""
 
     def snapshot(self) -> Snapshot:
-        """Row, outbox heads and ``meta.state``, repeatable read; a shard never used is seq 0, ``GENESIS``, offsets 0."""
+        """Row, outbox heads and ``meta.state`` of one moment; a shard never used is seq 0, ``GENESIS``, offsets 0.
+
+        Raises ``ConfigError`` when the database has no such shard.
+        """
         ...
 
     def take_over(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
         """In one transaction lock the row, refuse unless ready, append the batch made from it; return the row read.
 
         A former owner that holds the lock for more than 2 s is ended (``pg_terminate_backend``).
-        Raises ``DatabaseNotReady``.
+        Raises ``DatabaseNotReady``, ``ShardRefused`` when newer code has had the shard, ``BatchRefused``.
         """
         ...
 
     def append(self, batch: Batch) -> None:
-        """Append by compare-and-set on the chain.
+        """Append by compare-and-set on the chain, while ``meta.state`` is ``ready``.
 
         A batch whose chain the row carries already was appended by an earlier call whose answer was lost: no error.
-        Raises ``OwnershipLost`` when the row has another history, ``BatchRefused`` when a constraint forbids it.
+        Raises ``OwnershipLost`` when the row has another history or a recovery runs, ``BatchRefused`` when a
+        constraint forbids it; after both the shard store can be used on.
         """
         ...
 
@@ -185,11 +221,14 @@ class ShardStore(Protocol):
         ...
 
     def terminate(self) -> None:
-        """Called from another thread: break the connection, so that a call that hangs returns."""
+        """Called from another thread: break the connection, so that a call that hangs raises ``Unavailable``.
+
+        Whether that call took effect is unknown. Harmless when repeated, and after ``close``.
+        """
         ...
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; harmless when repeated."""
         ...
 
 
@@ -201,15 +240,18 @@ class Store(Protocol):
         ...
 
     def shard(self, shard: int) -> ShardStore:
-        """A new connection for this shard."""
+        """A new connection for this shard. Raises ``ConfigError`` for wrong credentials or a missing database."""
         ...
 
     def save_definitions(self, definitions: Sequence[Definition]) -> None:
-        """Fill the cache table from what the definitions topic says; idempotent."""
+        """Fill the cache table from what the definitions topic says; idempotent.
+
+        Each name given has the active hash given here, or none; names not given stay as they are.
+        """
         ...
 
     def definitions(self) -> list[Definition]:
-        """The cache table."""
+        """The cache table, by name and hash."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,219 @@
+"""Connections to Postgres: their bounds, how one is broken from another thread, and psycopg's errors in our words.
+
+Nothing else in the product translates errors of Postgres.
+"""
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from orchestrator.errors import BatchRefused, ConfigError, OrchestratorError, Unavailable
+from orchestrator.store import queries
+
+_SQL: Final = queries.load()
+
+CONNECTION_DEFAULTS: Final[Mapping[str, str | int]] = {
+    # For each address of the host: `localhost` has two, and an unreachable server is reported within 10 s.
+    "connect_timeout": 4,
+    # A server that vanished without a word is noticed after 5 + 3 * 2 s, or 10 s with data on the way.
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "client_encoding": "UTF8",
+}
+"""Used unless SAGA_DATABASE says otherwise."""
+
+LOCK_TIMEOUT_MS: Final = 2_000
+"""How long a statement waits for a row: design section 4, liveness in Postgres."""
+SESSION: Final[Mapping[str, str]] = {
+    "lock_timeout": str(LOCK_TIMEOUT_MS),
+    "statement_timeout": "10000",
+    "idle_in_transaction_session_timeout": "5000",
+    "idle_session_timeout": "0",
+    # The compare-and-set reports a lost race as no row, not as a serialization failure.
+    "default_transaction_isolation": "read committed",
+}
+OWNER_SESSION: Final[Mapping[str, str]] = {
+    **SESSION,
+    # One plan for each statement, made once. All of them are look-ups by key, whose tables may be empty, and so without
+    # statistics, when the plan is made.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+"""For a connection that serves a shard."""
+READER_SESSION: Final[Mapping[str, str]] = {**SESSION, "default_transaction_read_only": "on"}
+MIGRATION_SESSION: Final[Mapping[str, str]] = {
+    **SESSION,
+    # Waits neither long in front of the living traffic, nor is it cut off while it rewrites a table.
+    "lock_timeout": "10000",
+    "statement_timeout": "0",
+}
+TRANSACTION_TIMEOUT: Final = "15000"
+"""Of sessions with a statement timeout, where the server knows it."""
+TRANSACTION_TIMEOUT_SINCE: Final = 170_000
+"""Postgres 17."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to connect to, and as whom; never prints the password."""
+
+    dsn: str = field(repr=False)
+    name: str
+    """``host:port/database as user``, for a person."""
+
+    @classmethod
+    def of(cls, dsn: str) -> "Server":
+        """Parse an address. Raises ``ConfigError`` when it cannot be parsed."""
+        try:
+            parts = conninfo_to_dict(dsn)
+        except psycopg.ProgrammingError as error:
+            raise ConfigError(
+                f"expected postgresql://user:password@host:port/database in SAGA_DATABASE, got something else: {error}"
+            ) from error
+        host, port = parts.get("host") or "localhost", parts.get("port") or 5432
+        user = parts.get("user")
+        name = f"{host}:{port}/{parts.get('dbname') or user or ''}" + (f" as {user}" if user else "")
+        return cls(make_conninfo("", **{**CONNECTION_DEFAULTS, **parts}), name)
+
+
+def connect(server: Server, purpose: str, session: Mapping[str, str]) -> psycopg.Connection:
+    """An autocommit connection with these session settings; ``purpose`` is what ``pg_stat_activity`` shows.
+
+    Raises ``Unavailable``, and ``ConfigError`` for wrong credentials or a missing database.
+    """
+    with translated(server):
+        connection = psycopg.connect(make_conninfo(server.dsn, application_name=purpose), autocommit=True)
+        settings = dict(session)
+        if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE and settings.get("statement_timeout") != "0":
+            settings["transaction_timeout"] = TRANSACTION_TIMEOUT
+        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+        connection.execute(f"select {calls}".encode(), [text for pair in settings.items() for text in pair])
+        return connection
+
+
+def check_durability(connection: psycopg.Connection) -> list[str]:
+    """Warnings for a person, one for each setting of the server with which a committed batch can be lost."""
+    consequences = {
+        "fsync": "a crash of the machine corrupts the database",
+        "full_page_writes": "a crash of the machine can corrupt the database",
+        "synchronous_commit": "a crash of the server loses committed batches, and then the shards refuse to run",
+    }
+    return [
+        f"expected {name} = on in Postgres, got {setting}: {consequences[name]}; set it on, or run without promises"
+        for name, setting in connection.execute(_SQL["durability"]).fetchall()
+        if setting == "off"
+    ]
+
+
+class Breaker:
+    """Breaks a connection from another thread.
+
+    Holds a duplicate of the socket's descriptor, so it cannot hit one that was closed and given to another file
+    meanwhile. libpq's own objects are not touched: only the connection's thread may use them.
+    """
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._socket: socket.socket | None = socket.socket(fileno=os.dup(connection.fileno()))
+        self._lock = threading.Lock()
+
+    def trip(self) -> None:
+        """End the connection: the call that waits on it fails at once. Harmless when repeated, and after ``close``."""
+        with self._lock:
+            if self._socket is not None:
+                try:
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    return  # the server was faster
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+
+# ---------------------------------------------------------------- errors
+
+_MIGRATE: Final = "run `saga migrate`"
+_CONFIG_STATES: Final[Mapping[str, str]] = {
+    "28000": "check user and password in SAGA_DATABASE, and the server's pg_hba.conf",
+    "28P01": "check user and password in SAGA_DATABASE",
+    "3D000": "create the database, or correct its name in SAGA_DATABASE",
+    "42501": "grant the right to this user, or use the user who ran `saga migrate`",
+    "3F000": _MIGRATE,
+    "42P01": _MIGRATE,
+    "42703": _MIGRATE,
+    "42P07": "something else has made this table in schema saga: use another database",
+}
+"""What an operator must do, by SQLSTATE."""
+_REFUSED_CLASSES: Final = ("22", "23", "54")
+"""Data exception, integrity constraint violation, program limit exceeded: the batch can never be stored as it is."""
+_REFUSED_STATES: Final = ("21000",)
+"""The same row twice in one batch."""
+_UNAVAILABLE_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "XX")
+"""Connection, rollback, resources, not in state, operator intervention, system and internal errors."""
+_UNAVAILABLE_STATES: Final[Mapping[str, str]] = {
+    "25006": "it is a standby or read-only: the address must lead to the primary (target_session_attrs=read-write)",
+    "25P03": "the session was idle in a transaction for too long",
+    "25P04": "the transaction took too long",
+}
+_CONFIG_AT_CONNECT: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"password authentication failed|no password supplied"), _CONFIG_STATES["28P01"]),
+    (re.compile(r'role ".*" does not exist|no pg_hba\.conf entry|authentication failed'), _CONFIG_STATES["28000"]),
+    (re.compile(r'database ".*" does not exist'), _CONFIG_STATES["3D000"]),
+    (re.compile(r"permission denied for database"), _CONFIG_STATES["42501"]),
+    (re.compile(r"does not support SSL|certificate"), "correct sslmode and certificates in SAGA_DATABASE"),
+)
+"""libpq gives no SQLSTATE for a failed connection, only a text; what is not recognised here is ``Unavailable``."""
+
+
+@contextmanager
+def translated(server: Server) -> Generator[None]:
+    """Raise the product's errors for psycopg's; a mistake in the product's own SQL stays as it is."""
+    try:
+        yield
+    except psycopg.Error as error:
+        ours = _translation(error, server)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _translation(error: psycopg.Error, server: Server) -> OrchestratorError | None:
+    state, text = error.sqlstate, " ".join(str(error).split())
+    if state is None:
+        return _without_state(error, text, server)
+    if state in _CONFIG_STATES:
+        return ConfigError(f"Postgres at {server.name} refuses: {text}: {_CONFIG_STATES[state]}")
+    if state in _REFUSED_STATES or state.startswith(_REFUSED_CLASSES):
+        return BatchRefused(f"Postgres at {server.name} refuses a batch: {text}")
+    if state in _UNAVAILABLE_STATES:
+        return Unavailable(f"Postgres at {server.name}: {text}: {_UNAVAILABLE_STATES[state]}")
+    if state.startswith(_UNAVAILABLE_CLASSES):
+        return Unavailable(f"Postgres at {server.name}: {text}")
+    return None
+
+
+def _without_state(error: psycopg.Error, text: str, server: Server) -> OrchestratorError | None:
+    """What the server did not say itself: a failed or broken connection, or a value that psycopg cannot send."""
+    if isinstance(error, psycopg.DataError):
+        return BatchRefused(f"a batch holds what Postgres cannot store: {text}")
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return None
+    for pattern, advice in _CONFIG_AT_CONNECT:
+        if pattern.search(text):
+            return ConfigError(f"Postgres at {server.name} refuses: {text}: {advice}")
+    return Unavailable(f"Postgres at {server.name} does not answer: {text}: is it running, and is the address right?")

@@ -1,0 +1,303 @@
+"""The store in memory: a verified fake that passes the contract suite of the real one.
+
+For tests of the core, the simulator, and users' own tests. Failures are planted, never random.
+"""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TypeVar
+
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import BatchRefused, ConfigError, DatabaseNotReady, OwnershipLost, Unavailable
+from orchestrator.store.constraints import broken_by
+from orchestrator.store.port import (
+    FORMAT,
+    GENESIS,
+    Batch,
+    Definition,
+    EventRow,
+    IncidentRow,
+    Meta,
+    OutboxHead,
+    OutboxRow,
+    SagaRow,
+    ShardRow,
+    ShardStore,
+    Snapshot,
+)
+
+Key = TypeVar("Key", int, str, tuple[str, int])
+Row = TypeVar("Row")
+
+
+class Failure(Enum):
+    """What becomes of a call; in each case it raises ``Unavailable`` and its connection is gone."""
+
+    NOTHING_HAPPENED = "nothing happened"
+    ANSWER_LOST = "it was committed, and its answer was lost"
+    HANGS = "it hangs until its connection is terminated or closed, and nothing happened"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All of one shard, each table in the order of its key."""
+
+    row: ShardRow
+    outbox: tuple[OutboxRow, ...]
+    sagas: tuple[SagaRow, ...]
+    events: tuple[EventRow, ...]
+    incidents: tuple[IncidentRow, ...]
+
+
+@dataclass(slots=True)
+class _Tables:
+    """One shard."""
+
+    row: ShardRow
+    outbox: dict[int, OutboxRow] = field(default_factory=dict[int, OutboxRow])
+    sagas: dict[str, SagaRow] = field(default_factory=dict[str, SagaRow])
+    events: dict[tuple[str, int], EventRow] = field(default_factory=dict[tuple[str, int], EventRow])
+    incidents: dict[tuple[str, int], IncidentRow] = field(default_factory=dict[tuple[str, int], IncidentRow])
+
+    def copy(self) -> "_Tables":
+        return _Tables(self.row, dict(self.outbox), dict(self.sagas), dict(self.events), dict(self.incidents))
+
+    def contents(self) -> Contents:
+        def ordered(table: Mapping[Key, Row]) -> tuple[Row, ...]:
+            return tuple(table[key] for key in sorted(table))
+
+        rows = ordered(self.outbox), ordered(self.sagas), ordered(self.events), ordered(self.incidents)
+        return Contents(self.row, *rows)
+
+    def append(self, batch: Batch) -> None:
+        """Raises ``BatchRefused`` and changes nothing, or changes everything."""
+        problem = broken_by(batch, self.events)
+        if problem is not None:
+            raise BatchRefused(f"shard {batch.shard}: batch {batch.seq} breaks a rule of the tables: {problem}")
+        offsets = batch.next_requests, batch.next_replies
+        self.row = ShardRow(batch.shard, batch.seq, batch.chain, *offsets, batch.now_ms)
+        self.outbox[batch.seq] = OutboxRow(batch.seq, batch.chain, batch.owner, *offsets, batch.now_ms, batch.records)
+        self.events.update(((event.saga_id, event.number), event) for event in batch.events)
+        self.sagas.update((saga.saga_id, _stored(saga)) for saga in batch.sagas)
+        self.incidents.update(((incident.saga_id, incident.number), incident) for incident in batch.incidents)
+
+
+def _stored(saga: SagaRow) -> SagaRow:
+    """As it comes back: labels are searched, so their text is made anew."""
+    if saga.labels == "{}":
+        return saga
+    labels = json.loads(saga.labels)
+    return replace(saga, labels=json.dumps(labels, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+
+
+class _Database:
+    """What all connections of one store share."""
+
+    def __init__(self, meta: Meta, tables: dict[int, _Tables]) -> None:
+        self.meta = meta
+        self.tables = tables
+        self.definitions: dict[tuple[str, str], Definition] = {}
+        self.failures: dict[str, deque[Failure]] = {}
+        self.lock = threading.RLock()
+        self.hanging = threading.Event()
+        self.down = False
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """One at a time. Raises ``Unavailable`` while the database is down."""
+        if self.down:
+            raise Unavailable("Postgres does not answer: the store in memory is down")
+        with self.lock:
+            yield
+
+    def next_failure(self, call: str) -> Failure | None:
+        """What was planted for this call."""
+        with self.lock:
+            failures = self.failures.get(call)
+            return failures.popleft() if failures else None
+
+
+class MemoryStore:
+    """One database; may be used by several threads."""
+
+    def __init__(self, namespace: str = "test", shards: int = 4, crash_point: CrashPoint = nowhere) -> None:
+        tables = {shard: _Tables(ShardRow(shard, 0, GENESIS, 0, 0, 0)) for shard in range(shards)}
+        self._database = _Database(Meta(namespace, shards, "ready", FORMAT), tables)
+        self._crash_point = crash_point
+
+    # ---------------------------------------------------------------- the port
+
+    def meta(self) -> Meta:
+        """See the port."""
+        with self._database.transaction():
+            return self._database.meta
+
+    def shard(self, shard: int) -> ShardStore:
+        """See the port."""
+        with self._database.transaction():
+            return MemoryShardStore(self._database, shard, self._crash_point)
+
+    def save_definitions(self, definitions: Sequence[Definition]) -> None:
+        """See the port."""
+        names = {definition.name for definition in definitions}
+        with self._database.transaction():
+            kept = self._database.definitions
+            for key, old in kept.items():
+                if old.active and old.name in names:
+                    kept[key] = replace(old, active=False)
+            kept.update(((new.name, new.hash), new) for new in definitions)
+
+    def definitions(self) -> list[Definition]:
+        """See the port."""
+        with self._database.transaction():
+            return [definition for _, definition in sorted(self._database.definitions.items())]
+
+    def close(self) -> None:
+        """See the port."""
+
+    # ---------------------------------------------------------------- for tests
+
+    @property
+    def down(self) -> bool:
+        """While true, nothing answers, and connections that ask are gone."""
+        return self._database.down
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        self._database.down = down
+
+    @property
+    def hanging(self) -> threading.Event:
+        """Set as soon as a call hangs."""
+        return self._database.hanging
+
+    def fail_next(self, call: str, failure: Failure) -> None:
+        """The next call of this name of any shard store (``append``, ``take_over`` …) fails so; several queue up."""
+        with self._database.lock:
+            self._database.failures.setdefault(call, deque()).append(failure)
+
+    def set_state(self, state: str) -> None:
+        """Set ``meta.state``."""
+        with self._database.lock:
+            self._database.meta = replace(self._database.meta, state=state)
+
+    def contents(self, shard: int) -> Contents:
+        """All of one shard."""
+        with self._database.lock:
+            return self._database.tables[shard].contents()
+
+    def copy(self) -> "MemoryStore":
+        """Another database with the same contents: a backup, a replica."""
+        with self._database.lock:
+            meta = self._database.meta
+            other = MemoryStore(meta.namespace, meta.shards, self._crash_point)
+            tables = {shard: tables.copy() for shard, tables in self._database.tables.items()}
+            other._database = _Database(meta, tables)
+            other._database.definitions.update(self._database.definitions)
+            return other
+
+
+class MemoryShardStore:
+    """One connection, serving one shard."""
+
+    def __init__(self, database: _Database, shard: int, crash_point: CrashPoint) -> None:
+        self._database = database
+        self._shard = shard
+        self._crash_point = crash_point
+        self._gone = threading.Event()
+
+    def snapshot(self) -> Snapshot:
+        """See the port."""
+        with self._call("snapshot") as (tables, meta):
+            heads = tuple(OutboxHead(seq, tables.outbox[seq].chain) for seq in sorted(tables.outbox))
+            return Snapshot(tables.row, heads, meta.state)
+
+    def take_over(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
+        """See the port."""
+        with self._call("take_over") as (tables, meta):
+            row = tables.row
+            batch = owner_batch(row)
+            assert batch.previous == row.chain, "an owner batch follows the row it was made from"
+            if meta.state != "ready":
+                raise DatabaseNotReady(f"shard {self._shard}: expected a database that is ready, it is {meta.state}")
+            self._crash_point("take_over.before_commit")
+            tables.append(batch)
+        return row
+
+    def append(self, batch: Batch) -> None:
+        """See the port."""
+        self._crash_point("append.before_commit")
+        with self._call("append") as (tables, meta):
+            if tables.row.chain == batch.previous and meta.state == "ready":
+                assert batch.seq == tables.row.seq + 1, f"expected batch {tables.row.seq + 1}, got {batch.seq}"
+                tables.append(batch)
+            elif tables.row.chain != batch.chain:
+                raise OwnershipLost(
+                    f"shard {self._shard}: expected chain {batch.previous.hex()[:16]}, got "
+                    f"{tables.row.chain.hex()[:16]} at seq {tables.row.seq}, in a database that is {meta.state}"
+                )
+        self._crash_point("append.after_commit")
+
+    def outbox(self, above: int, limit: int) -> list[OutboxRow]:
+        """See the port."""
+        with self._call("outbox") as (tables, _):
+            return [tables.outbox[seq] for seq in sorted(seq for seq in tables.outbox if seq > above)[:limit]]
+
+    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+        """See the port."""
+        with self._call("sagas") as (tables, _):
+            return {saga_id: tables.sagas[saga_id] for saga_id in ids if saga_id in tables.sagas}
+
+    def due(self, now_ms: int, limit: int) -> list[str]:
+        """See the port."""
+        with self._call("due") as (tables, _):
+            timers = [(saga.due_ms, saga.saga_id) for saga in tables.sagas.values() if saga.due_ms is not None]
+            return [saga_id for due_ms, saga_id in sorted(timers) if due_ms <= now_ms][:limit]
+
+    def next_due(self) -> int | None:
+        """See the port."""
+        with self._call("next_due") as (tables, _):
+            return min((saga.due_ms for saga in tables.sagas.values() if saga.due_ms is not None), default=None)
+
+    def trim_outbox(self, below: int) -> None:
+        """See the port."""
+        with self._call("trim_outbox") as (tables, _):
+            for seq in [seq for seq in tables.outbox if seq < below]:
+                del tables.outbox[seq]
+
+    def terminate(self) -> None:
+        """See the port."""
+        self._gone.set()
+
+    def close(self) -> None:
+        """See the port."""
+        self._gone.set()
+
+    @contextmanager
+    def _call(self, name: str) -> Generator[tuple[_Tables, Meta]]:
+        """The shard's tables in a transaction, and what was planted for this call."""
+        database = self._database
+        if self._gone.is_set() or database.down:
+            raise self._lost(name, "the connection is gone")
+        failure = database.next_failure(name)
+        if failure is Failure.HANGS:
+            database.hanging.set()
+            self._gone.wait()
+        if failure in (Failure.HANGS, Failure.NOTHING_HAPPENED):
+            raise self._lost(name, failure.value)
+        with database.transaction():
+            tables = database.tables.get(self._shard)
+            if tables is None:
+                raise ConfigError(f"expected one of {database.meta.shards} shards, got {self._shard}")
+            yield tables, database.meta
+        if failure is Failure.ANSWER_LOST:
+            raise self._lost(name, failure.value)
+
+    def _lost(self, name: str, what: str) -> Unavailable:
+        self._gone.set()
+        return Unavailable(f"shard {self._shard}: {name}: {what}")

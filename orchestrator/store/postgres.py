@@ -1,0 +1,298 @@
+"""The store on a real Postgres.
+
+A batch is one statement, and so its own transaction: while the client is silent the server holds no lock for it. Only
+a take-over has a transaction of several statements, because the batch depends on the row that it locks.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psycopg
+
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import ConfigError, DatabaseNotReady, OwnershipLost, ShardRefused, Unavailable
+from orchestrator.store import arrays, queries
+from orchestrator.store.connection import (
+    LOCK_TIMEOUT_MS,
+    OWNER_SESSION,
+    READER_SESSION,
+    SESSION,
+    Breaker,
+    Server,
+    check_durability,
+    connect,
+    translated,
+)
+from orchestrator.store.port import (
+    BATCH_FORMAT,
+    Batch,
+    Definition,
+    Meta,
+    OutboxHead,
+    OutboxRow,
+    SagaRow,
+    ShardRow,
+    ShardStore,
+    Snapshot,
+    check_format,
+)
+
+_SQL: Final = queries.load()
+
+LOCK_ATTEMPTS: Final = 3
+"""How often a take-over waits for the row; before each further one it ends the session that holds it."""
+END_SESSION_MS: Final = 1_000
+"""How long a take-over waits for an ended session to be gone."""
+
+
+class PostgresStore:
+    """One database as one namespace uses it; holds no connection itself."""
+
+    def __init__(self, dsn: str, crash_point: CrashPoint = nowhere) -> None:
+        """Raises ``ConfigError`` when ``dsn`` cannot be parsed; does not connect."""
+        self._server = Server.of(dsn)
+        self._crash_point = crash_point
+
+    def meta(self) -> Meta:
+        """See the port."""
+        with self._connected(READER_SESSION) as connection:
+            row = connection.execute(_SQL["meta"]).fetchone()
+        if row is None:
+            raise ConfigError(f"expected one row in saga.meta at {self._server.name}, got none: run `saga recover`")
+        meta = Meta(*row)
+        check_format(meta)
+        return meta
+
+    def durability_warnings(self) -> list[str]:
+        """Warnings for a person, one for each setting of the server with which a committed batch can be lost."""
+        with self._connected(READER_SESSION) as connection:
+            return check_durability(connection)
+
+    def shard(self, shard: int) -> ShardStore:
+        """See the port."""
+        connection = connect(self._server, f"saga shard {shard}", OWNER_SESSION)
+        return PostgresShardStore(shard, self._server, connection, self._crash_point)
+
+    def save_definitions(self, definitions: Sequence[Definition]) -> None:
+        """See the port."""
+        names = sorted({definition.name for definition in definitions})
+        rows = [{"name": d.name, "hash": d.hash, "blueprint": d.blueprint, "active": d.active} for d in definitions]
+        with self._connected(SESSION) as connection, connection.transaction():
+            connection.execute(_SQL["lock_definitions"])
+            connection.execute(_SQL["clear_active"], {"names": names})
+            connection.cursor().executemany(_SQL["save_definition"], rows)
+
+    def definitions(self) -> list[Definition]:
+        """See the port."""
+        with self._connected(READER_SESSION) as connection:
+            return [Definition(*row) for row in connection.execute(_SQL["definitions"])]
+
+    def close(self) -> None:
+        """See the port."""
+
+    @contextmanager
+    def _connected(self, session: Mapping[str, str]) -> Generator[psycopg.Connection]:
+        with translated(self._server), connect(self._server, "saga", session) as connection:
+            yield connection
+
+
+class PostgresShardStore:
+    """One connection, serving one shard; used by one thread at a time, but for ``terminate``."""
+
+    def __init__(self, shard: int, server: Server, connection: psycopg.Connection, crash_point: CrashPoint) -> None:
+        self._shard = shard
+        self._server = server
+        self._connection = connection
+        self._crash_point = crash_point
+        self._breaker = Breaker(connection)
+        self._calls = threading.Lock()
+        arrays.register(connection)
+
+    def snapshot(self) -> Snapshot:
+        """See the port."""
+        rows = self._fetch("snapshot")
+        if not rows:
+            raise self._no_such_shard()
+        first = rows[0]
+        heads = tuple(OutboxHead(row[7], row[8]) for row in rows if row[7] is not None)
+        return Snapshot(ShardRow(*first[:6]), heads, first[6])
+
+    def take_over(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
+        """See the port."""
+        with self._call():
+            for attempt in range(LOCK_ATTEMPTS):
+                if attempt:
+                    self._end_lock_holder()
+                try:
+                    return self._append_locked(owner_batch)
+                except psycopg.errors.LockNotAvailable:
+                    continue
+            raise Unavailable(
+                f"shard {self._shard}: expected to lock its row within {LOCK_ATTEMPTS} * {LOCK_TIMEOUT_MS} ms, another "
+                f"session of {self._server.name} holds it (see pg_locks)"
+            )
+
+    def append(self, batch: Batch) -> None:
+        """See the port."""
+        parameters = _parameters(batch)
+        self._crash_point("append.before_commit")
+        with self._call():
+            row = self._execute("append", parameters).fetchone()
+            if row is None:
+                self._lost_race(batch)
+            else:
+                assert row[0] == batch.seq, f"expected batch {batch.seq} after its chain, got {row[0]}"
+        self._crash_point("append.after_commit")
+
+    def outbox(self, above: int, limit: int) -> list[OutboxRow]:
+        """See the port."""
+        return [OutboxRow(*row) for row in self._fetch("outbox", above=above, limit=limit)]
+
+    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+        """See the port."""
+        rows = self._fetch("sagas", saga_ids=arrays.texts(ids))
+        return {row[0]: saga_row(row) for row in rows}
+
+    def due(self, now_ms: int, limit: int) -> list[str]:
+        """See the port."""
+        return [row[0] for row in self._fetch("due", now_ms=now_ms, limit=limit)]
+
+    def next_due(self) -> int | None:
+        """See the port."""
+        return self._fetch("next_due")[0][0]
+
+    def trim_outbox(self, below: int) -> None:
+        """See the port."""
+        with self._call():
+            self._execute("trim_outbox", {"shard": self._shard, "below": below})
+
+    def terminate(self) -> None:
+        """See the port."""
+        self._breaker.trip()
+
+    def close(self) -> None:
+        """See the port."""
+        if not self._calls.acquire(blocking=False):
+            self._breaker.trip()  # a call of another thread ends first: the connection is closed under nobody
+            self._calls.acquire()
+        try:
+            self._connection.close()
+        finally:
+            self._calls.release()
+        self._breaker.close()
+
+    # ---------------------------------------------------------------- inside
+
+    @contextmanager
+    def _call(self) -> Generator[None]:
+        """One call at a time, its errors in our words; after ``Unavailable`` the connection is closed."""
+        with self._calls:
+            try:
+                with translated(self._server):
+                    yield
+            except Unavailable:
+                self._connection.close()
+                raise
+
+    def _execute(self, name: str, parameters: Mapping[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+        return self._connection.execute(_SQL[name], parameters, prepare=True, binary=True)
+
+    def _fetch(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
+        with self._call():
+            return self._execute(name, {"shard": self._shard, **parameters}).fetchall()
+
+    def _append_locked(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
+        with self._connection.transaction():
+            locked = self._execute("lock_shard", {"shard": self._shard}).fetchone()
+            if locked is None:
+                raise self._no_such_shard()
+            row, batch_format = ShardRow(*locked[:6]), locked[6]
+            if batch_format > BATCH_FORMAT:
+                raise ShardRefused(
+                    f"shard {self._shard}: expected batches of format {BATCH_FORMAT} or older, got {batch_format}: a "
+                    f"newer version has run this shard; run that version"
+                )
+            batch = owner_batch(row)
+            assert batch.previous == row.chain, "an owner batch follows the row it was made from"
+            if self._execute("append", _parameters(batch)).fetchone() is None:
+                # The chain is locked and right, so it is the other condition. Asked for in the same statement, because
+                # the state may change until then.
+                raise DatabaseNotReady(
+                    f"shard {self._shard}: expected a database that is ready at {self._server.name}, a recovery is "
+                    f"running or was interrupted: wait for it, or run `saga recover` again"
+                )
+            self._crash_point("take_over.before_commit")
+        return row
+
+    def _end_lock_holder(self) -> None:
+        self._execute("end_lock_holder", {"shard": self._shard, "wait_ms": END_SESSION_MS})
+
+    def _lost_race(self, batch: Batch) -> None:
+        found = self._execute("whose", {"shard": self._shard}).fetchone()
+        if found is None:
+            raise self._no_such_shard()
+        seq, chain, owner, state = found
+        if chain == batch.chain:
+            return
+        raise OwnershipLost(
+            f"shard {self._shard}: expected seq {batch.seq - 1} with chain {batch.previous.hex()[:16]}, got seq {seq} "
+            f"with chain {chain.hex()[:16]} of owner {owner}, in a database that is {state}"
+        )
+
+    def _no_such_shard(self) -> ConfigError:
+        return ConfigError(
+            f"expected shard {self._shard} in {self._server.name}, the database has fewer: SAGA_SHARDS is not what "
+            f"`saga migrate` was given"
+        )
+
+
+def saga_row(row: Sequence[Any]) -> SagaRow:
+    """A row of ``saga.sagas``; jsonb gives the labels back with other white space and order: made canonical here."""
+    saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms = row
+    if labels != "{}":
+        labels = json.dumps(json.loads(labels), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return SagaRow(saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms)
+
+
+def _parameters(batch: Batch) -> dict[str, Any]:
+    """The parameters of ``append``."""
+    events, sagas, incidents = batch.events, batch.sagas, batch.incidents
+    texts, jsons, bigints = arrays.texts, arrays.jsons, arrays.bigints
+    return {
+        "shard": batch.shard,
+        "previous": batch.previous,
+        "chain": batch.chain,
+        "owner": batch.owner,
+        "format": BATCH_FORMAT,
+        "next_requests": batch.next_requests,
+        "next_replies": batch.next_replies,
+        "now_ms": batch.now_ms,
+        "records": batch.records,
+        "event_saga_ids": texts([event.saga_id for event in events]),
+        "event_numbers": bigints([event.number for event in events]),
+        "event_types": texts([event.type for event in events]),
+        "event_data": jsons([event.data for event in events]),
+        "event_topics": texts([event.topic for event in events]),
+        "event_partitions": bigints([event.partition for event in events]),
+        "event_offsets": bigints([event.offset for event in events]),
+        "saga_ids": texts([saga.saga_id for saga in sagas]),
+        "saga_names": texts([saga.saga for saga in sagas]),
+        "saga_blueprints": texts([saga.blueprint for saga in sagas]),
+        "saga_statuses": texts([saga.status for saga in sagas]),
+        "saga_versions": bigints([saga.version for saga in sagas]),
+        "saga_states": jsons([saga.state for saga in sagas]),
+        "saga_dues": bigints([saga.due_ms for saga in sagas]),
+        "saga_labels": texts([saga.labels for saga in sagas]),
+        "saga_starts": bigints([saga.started_ms for saga in sagas]),
+        "saga_ends": bigints([saga.ended_ms for saga in sagas]),
+        "incident_saga_ids": texts([incident.saga_id for incident in incidents]),
+        "incident_numbers": bigints([incident.number for incident in incidents]),
+        "incident_steps": texts([incident.step for incident in incidents]),
+        "incident_reasons": texts([incident.reason for incident in incidents]),
+        "incident_texts": texts([incident.text for incident in incidents]),
+        "incident_opens": bigints([incident.opened_ms for incident in incidents]),
+        "incident_closes": bigints([incident.closed_ms for incident in incidents]),
+    }

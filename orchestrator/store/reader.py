@@ -1,0 +1,158 @@
+"""What the command line shows of a database; reads only, and touches no shard's connection.
+
+Everything shown says whether it is published: what is not could be taken back by the loss of the database.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from itertools import product
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+
+from orchestrator.blueprint import values
+from orchestrator.blueprint.values import Data
+from orchestrator.store import queries
+from orchestrator.store.connection import READER_SESSION, Server, connect, translated
+from orchestrator.store.port import EventRow, IncidentRow, Meta, SagaRow, check_format
+from orchestrator.store.postgres import saga_row
+
+_SQL: Final = queries.load()
+LIMIT: Final = 100
+"""Rows of a page, unless told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSaga:
+    """A saga, where it is, and whether its latest change is published."""
+
+    shard: int
+    saga: SagaRow
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """An event, the batch it came with, and whether that is published."""
+
+    shard: int
+    seq: int
+    event: EventRow
+    published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIncident:
+    """An incident, the name of its saga's definition, and whether its latest change is published."""
+
+    shard: int
+    saga: str
+    incident: IncidentRow
+    published: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SagaFilter:
+    """Which sagas to list; what is None or empty lets all through."""
+
+    status: str | None = None
+    saga: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """As typed by a person: ``42`` finds the label's value 42, "42" and decimal 42."""
+    after: str | None = None
+    """The id of the last saga of the page before."""
+    limit: int = LIMIT
+
+
+@contextmanager
+def open_reader(dsn: str) -> Generator["Reader"]:
+    """A reader with a connection of its own. Raises ``ConfigError``, ``Unavailable``, as its methods do."""
+    server = Server.of(dsn)
+    with translated(server), connect(server, "saga reader", READER_SESSION) as connection:
+        reader = Reader(connection)
+        check_format(reader.meta())
+        yield reader
+
+
+class Reader:
+    """Reads by queries of one statement; see ``open_reader``."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def meta(self) -> Meta:
+        """What the database is."""
+        return Meta(*self._fetch("meta")[0])
+
+    def get_saga(self, saga_id: str) -> ListedSaga | None:
+        """The saga with this id, in whichever shard; None: there is none."""
+        rows = self._fetch("saga_of_id", saga_id=saga_id)
+        return _listed_saga(rows[0]) if rows else None
+
+    def events_of(self, saga_id: str) -> list[ListedEvent]:
+        """All events of a saga, in order."""
+        return [
+            ListedEvent(row[0], row[8], EventRow(*row[1:8]), row[9])
+            for row in self._fetch("events_of_saga", saga_id=saga_id)
+        ]
+
+    def incidents_of(self, saga_id: str) -> list[ListedIncident]:
+        """All incidents of a saga, closed ones included, in order."""
+        return [_listed_incident(row) for row in self._fetch("incidents_of_saga", saga_id=saga_id)]
+
+    def open_incidents(self, limit: int = LIMIT) -> list[ListedIncident]:
+        """What waits for an operator, the oldest first."""
+        return [_listed_incident(row) for row in self._fetch("open_incidents", limit=limit)]
+
+    def list_sagas(self, chosen: SagaFilter) -> list[ListedSaga]:
+        """A page of sagas, the newest first."""
+        labels = [values.dumps(dict(each)) for each in _meanings(chosen.labels)] if chosen.labels else None
+        rows = self._fetch(
+            "list_sagas",
+            status=chosen.status,
+            saga=chosen.saga,
+            labels=labels,
+            after=chosen.after,
+            limit=chosen.limit,
+        )
+        return [_listed_saga(row) for row in rows]
+
+    def _fetch(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(_SQL[name], parameters).fetchall()
+
+
+def _listed_saga(row: Sequence[Any]) -> ListedSaga:
+    return ListedSaga(row[0], saga_row(row[1:11]), row[11])
+
+
+def _listed_incident(row: Sequence[Any]) -> ListedIncident:
+    return ListedIncident(row[0], row[1], IncidentRow(*row[2:9]), row[9])
+
+
+def _meanings(labels: Mapping[str, str]) -> list[tuple[tuple[str, Data], ...]]:
+    """All label objects that a person may mean; the readings of each text, combined."""
+    return list(product(*([(name, reading) for reading in _readings(text)] for name, text in labels.items())))
+
+
+def _readings(text: str) -> list[Data]:
+    """What a text on the command line can stand for."""
+    readings: list[Data] = [text]
+    if text in ("true", "false"):
+        readings.append(text == "true")
+    with suppress(ValueError):
+        readings.append(int(text))
+    with suppress(InvalidOperation):
+        number = Decimal(text)
+        readings.extend([number] if number.is_finite() else [])
+    with suppress(ValueError):
+        readings.append(UUID(text))
+    with suppress(ValueError):
+        readings.append(date.fromisoformat(text))
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        readings.append(moment.replace(tzinfo=moment.tzinfo or UTC))
+    return readings
