@@ -1,0 +1,145 @@
+"""The tracing of one saga's function as values and messages inside it see it: whom to tell of a problem, and where.
+
+While a thread traces, ``current()`` is its trace; everywhere else, in participants for example, it is None and messages
+are plain data. Nothing is decided here about what is right in a definition.
+"""
+
+import inspect
+import threading
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn, cast
+
+from orchestrator.errors import Problem
+
+
+class Place(NamedTuple):
+    """A line of the author's source."""
+
+    file: str
+    line: int
+
+
+class StandIn:
+    """What stands, while tracing, for a value that is not known until the saga runs."""
+
+    __slots__ = ()
+
+
+class Ended(BaseException):
+    """The traced function is left: a ``fail``, or a problem after which nothing sensible follows.
+
+    A BaseException, so that no ``except Exception`` of the author hides it.
+    """
+
+
+@dataclass(eq=False)
+class Trace:
+    """One tracing: its problems, and what it needs to know of the author's code."""
+
+    saga: str
+    input_name: str
+    """The name that the author gave the input: texts show expressions with it."""
+    is_authors: Callable[[str], bool]
+    """Whether a file name is of the author's project, neither ours nor a library's."""
+    problems: list[Problem] = field(default_factory=list[Problem])
+    made_at: dict[int, tuple[object, Place]] = field(default_factory=dict[int, tuple[object, Place]])
+    """id of a message made while tracing -> the message (kept, so that its id stays its own), and where."""
+
+    def report(self, text: str, place: Place | None = None) -> None:
+        """Note a problem at ``place``, or where the author's code is now; of one kind only the first on a line."""
+        place = place or self.here()
+        opening = text.split(" ", 1)[0]
+        if not any((p.file, p.line) == place and p.text.split(" ", 1)[0] == opening for p in self.problems):
+            self.problems.append(Problem(*place, text))
+
+    def stop(self, text: str, place: Place | None = None) -> NoReturn:
+        """Report, and leave the function: nothing can stand in for what was asked."""
+        self.report(text, place)
+        raise Ended
+
+    def here(self) -> Place:
+        """The line of the author's code that runs now."""
+        frame = self.author_frame()
+        return Place(frame.f_code.co_filename, frame.f_lineno) if frame else Place("<unknown>", 0)
+
+    def author_frame(self) -> types.FrameType | None:
+        """The innermost frame that is the author's."""
+        frame: types.FrameType | None = inspect.currentframe()
+        while frame is not None and not self.is_authors(frame.f_code.co_filename):
+            frame = frame.f_back
+        return frame
+
+    def has_problem_at(self, place: Place) -> bool:
+        """Whether something was already said about this line."""
+        return any((problem.file, problem.line) == place for problem in self.problems)
+
+    def made(self, message: object) -> None:
+        """Remember where a message was made, for problems that are found when it is used."""
+        self.made_at[id(message)] = message, self.here()
+
+    def place_of(self, message: object) -> Place | None:
+        """Where ``message`` was made; None if it was not made while tracing."""
+        found = self.made_at.get(id(message))
+        return found[1] if found else None
+
+    def arguments_of(
+        self, message: type, fields: Mapping[str, bool], positional: tuple[object, ...], given: dict[str, object]
+    ) -> dict[str, object]:
+        """The arguments with which ``message`` can be made; ``fields`` says which of them may be left out.
+
+        What does not fit is reported, and its place is taken by something that raises no second problem.
+        """
+        name, known = message.__name__, ", ".join(fields) or "none"
+        if positional:
+            self.report(f"{name} takes its fields by name: write {name}({', '.join(f'{key}=…' for key in fields)})")
+        for key in given.keys() - fields.keys():
+            self.report(f"{name} has no field {key!r}; it has {known}")
+        missing = [key for key, optional in fields.items() if not optional and key not in given]
+        if missing and not positional and not given.keys() - fields.keys():
+            self.report(f"{name} lacks the field{'s' * (len(missing) > 1)} {', '.join(missing)}")
+        kept = {key: value for key, value in given.items() if key in fields}
+        return kept | dict.fromkeys(missing, Unknown())
+
+
+class Unknown(StandIn):
+    """What stands for a value after a problem with it was reported: fits everywhere, raises no second problem."""
+
+    __slots__ = ()
+
+
+class _Active(threading.local):
+    trace: Trace | None = None
+
+
+_active = _Active()
+
+
+def current() -> Trace | None:
+    """The trace of this thread; None when it traces nothing."""
+    return _active.trace
+
+
+def activate(trace: Trace | None) -> None:
+    """Make ``trace`` the current one of this thread; None ends it."""
+    _active.trace = trace
+
+
+def carries(value: object, depth: int = 2) -> bool:
+    """Whether ``value`` is a stand-in, or holds one within ``depth`` levels of containers, fields and attributes."""
+    if issubclass(type(value), StandIn):
+        return True
+    if depth == 0 or isinstance(value, type | types.ModuleType | types.FunctionType):
+        return False
+    return any(carries(part, depth - 1) for part in _inside(value))
+
+
+def _inside(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return cast("dict[object, object]", value).values()
+        case list() | tuple() | set() | frozenset():
+            return cast("Iterable[object]", value)
+        case _:
+            return getattr(value, "__dict__", {}).values()
