@@ -41,6 +41,47 @@ class SchemaIncompatible(OrchestratorError):
     """A message type changed in a way that records already written cannot be read with."""
 
 
+class HandlerRefused(OrchestratorError):
+    """A participant's handler does not fit the message that it is registered for."""
+
+
+# ---------------------------------------------------------------- whoever asked must act
+
+
+class RequestFailed(OrchestratorError):
+    """A request was answered, and not with yes."""
+
+
+class Conflict(RequestFailed):
+    """The saga's id is taken by a saga with another input or another name."""
+
+
+class UnknownDefinition(RequestFailed):
+    """No saga of this name is deployed in the namespace."""
+
+
+class RequestRefused(RequestFailed):
+    """The saga's state does not allow what was asked."""
+
+
+class Compensated(OrchestratorError):
+    """The saga could not be completed, and everything it had done is undone."""
+
+    def __init__(self, saga_id: str, rejection: Exception | None, rejection_type: str | None, reason: str) -> None:
+        self.saga_id = saga_id
+        self.rejection = rejection
+        """The rejection that ended it, as its author's class; None: cancelled, unknown, or a class not known here."""
+        self.rejection_type = rejection_type
+        """Avro full name of the rejection."""
+        self.reason = reason
+        said = f": {rejection_type}({rejection})" if rejection is not None else ""
+        super().__init__(f"saga {saga_id} was compensated, {reason}{said}")
+
+
+class OutcomeTimeout(OrchestratorError):
+    """What was waited for has not come yet; the saga goes on, ask again later."""
+
+
 # ---------------------------------------------------------------- the peer must act
 
 
@@ -88,6 +129,10 @@ class FooterMissing(ShardRefused):
 
 class DatabaseNotReady(ShardRefused):
     """``meta.state`` is not ``ready``: a recovery is running or was interrupted."""
+
+
+class DefinitionMissing(ShardRefused):
+    """Sagas in flight are on a blueprint that the definitions topic does not have."""
 
 
 class TopicMismatch(ShardRefused):

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.store.port import Batch, EventRow, IncidentRow, OutboxRow, SagaRow, ShardRow
-from orchestrator.wire.chain import body_digest, chain
+from orchestrator.wire import chain
+from orchestrator.wire.chain import Link
 from orchestrator.wire.journal import FooterBatch, is_event
-from orchestrator.wire.outbox import decode_records, encode_records
+from orchestrator.wire.outbox import decode_records
 from orchestrator.wire.record import OutgoingRecord
 
 
@@ -60,44 +61,39 @@ def seal(shard: int, owner: str, previous: Head, head: Head, draft: Draft) -> tu
 
     Returns what Postgres appends, what the relay publishes, and the head after it.
     """
-    journal = [record for record in draft.records if is_event(record)]
-    body = body_digest(draft.records)
-    link = chain(
-        previous=previous.chain,
+    link = Link(
         seq=head.seq,
         owner=owner,
         next_requests=head.next_requests,
         next_replies=head.next_replies,
         now_ms=head.now_ms,
-        body=body,
-        journal=journal,
     )
-    encoded = encode_records(draft.records)
+    sealed = chain.seal(previous.chain, link, draft.records)
     batch = Batch(
         shard=shard,
         seq=head.seq,
         previous=previous.chain,
-        chain=link,
+        chain=sealed.chain,
         owner=owner,
         next_requests=head.next_requests,
         next_replies=head.next_replies,
         now_ms=head.now_ms,
-        records=encoded,
+        records=sealed.row,
         events=draft.events,
         sagas=draft.sagas,
         incidents=draft.incidents,
     )
     footer = FooterBatch(
         seq=head.seq,
-        chain=link,
-        body=body,
+        chain=sealed.chain,
+        body=sealed.body,
         owner=owner,
         next_requests=head.next_requests,
         next_replies=head.next_replies,
         now_ms=head.now_ms,
-        events=len(journal),
+        events=sealed.events,
     )
-    return batch, RelayBatch(footer, draft.records, len(encoded)), replace(head, chain=link)
+    return batch, RelayBatch(footer, draft.records, len(sealed.row)), replace(head, chain=sealed.chain)
 
 
 def unsealed(row: OutboxRow) -> RelayBatch:
@@ -106,7 +102,7 @@ def unsealed(row: OutboxRow) -> RelayBatch:
     footer = FooterBatch(
         seq=row.seq,
         chain=row.chain,
-        body=body_digest(records),
+        body=chain.body_digest(records),
         owner=row.owner,
         next_requests=row.next_requests,
         next_replies=row.next_replies,

@@ -61,7 +61,8 @@ def refusal(shard: int, snapshot: Snapshot, footer: LastFooter) -> ShardRefused 
         )
     if missing:
         return ChainsDiverged(
-            f"{where}: expected outbox rows without a gap, seq {missing[0]} is missing (rows were deleted by hand): {recover}"
+            f"{where}: expected outbox rows without a gap, seq {missing[0]} is missing (rows were deleted by "
+            f"hand): {recover}"
         )
     return None
 
@@ -71,8 +72,8 @@ def topics_changed(shard: int, known: Mapping[str, str], found: Mapping[str, str
     for topic, topic_id in known.items():
         if topic not in found:
             return TopicMismatch(
-                f"shard {shard}: expected topic {topic!r} with id {topic_id}, it does not exist (it was deleted, or its "
-                f"name is another namespace's): restore it, or start a new namespace with an empty database"
+                f"shard {shard}: expected topic {topic!r} with id {topic_id}, it does not exist (it was deleted, or "
+                f"its name is another namespace's): restore it, or start a new namespace with an empty database"
             )
         if found[topic] != topic_id:
             return TopicMismatch(

@@ -3,11 +3,12 @@
 The footer is the relay's position, so nothing is marked as sent. Records may be produced while Postgres still
 commits their batch; EndTxn comes only after the COMMIT was answered. Anything but clean success ends this relay:
 the owner throws the producer away and takes over again (broken), or, when the transaction did commit but slowly,
-goes on with a new producer (slow). Stepped by one thread; ``offer``, ``confirm`` and the readings are called by another.
+goes on with a new producer (slow). Stepped by one thread, the owner's thread calls the rest; ``wake`` is set by the
+runner, to step the relay when the owner has given it something to do.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -26,6 +27,10 @@ TRANSACTION_BYTES_MAX: Final = 8_000_000
 """Bytes in one Kafka transaction, unless a single batch has more: bounds what a killed relay leaves behind."""
 COMMIT_ANSWER_MS: Final = 1_000
 """How long an open Kafka transaction waits for Postgres (design section 4): longer hides other relays' records."""
+
+
+def _asleep() -> None:
+    """Nobody steps this relay from another thread."""
 
 
 class RelayStatus(Enum):
@@ -59,7 +64,8 @@ class Relay:
         self._topics = topics
         self._shard = shard
         self._producer = producer
-        self._topic_ids = dict(topic_ids)
+        self.topic_ids = dict(topic_ids)
+        """The identities of the shard's topics at the take-over; every footer has them."""
         self._crash_point = crash_point
         self._waiting: deque[RelayBatch] = deque()
         self._open: _Transaction | None = None
@@ -69,21 +75,35 @@ class Relay:
         """The seq of the last batch offered."""
         self.status = RelayStatus.RUNNING
         self.trouble: OrchestratorError | None = None
+        self.abandoned = False
+        """The owner has no more use for it: whoever steps it closes it."""
+        self.wake: Callable[[], None] = _asleep
 
     def offer(self, batch: RelayBatch) -> None:
         """Queue the next batch of the chain; it may be produced, and is ended only once confirmed."""
         assert batch.seq == self.offered + 1, f"expected batch {self.offered + 1}, got {batch.seq}"
-        self.offered = batch.seq
         self._waiting.append(batch)
+        self.offered = batch.seq
+        self.wake()
+
+    def confirm(self, batch: RelayBatch) -> None:
+        """Postgres has the batch that was offered: its Kafka transaction may end."""
+        batch.committed = True
+        self.wake()
 
     @property
     def backlog(self) -> int:
         """Batches offered and not published yet."""
         return self.offered - self.published.seq
 
+    @property
+    def publishing(self) -> bool:
+        """Whether there is something left that this relay can still publish."""
+        return self.backlog > 0 and self.status is RelayStatus.RUNNING
+
     def step(self, now_ms: int) -> int | None:
-        """Do the next thing there is to do; return when to be stepped again at the latest, None: when something changes."""
-        if self.status is not RelayStatus.RUNNING:
+        """Do the next thing there is to do; return when to be stepped again at the latest; None: when woken."""
+        if self.abandoned or self.status is not RelayStatus.RUNNING:
             return None
         try:
             return self._step(now_ms)
@@ -100,8 +120,8 @@ class Relay:
             limit = self._open.produced_at_ms + COMMIT_ANSWER_MS
             if now_ms >= limit:
                 raise Unavailable(
-                    f"shard {self._shard}: expected Postgres to answer a COMMIT within {COMMIT_ANSWER_MS} ms, it did not: "
-                    f"the Kafka transaction is given up"
+                    f"shard {self._shard}: expected Postgres to answer a COMMIT within {COMMIT_ANSWER_MS} ms, it "
+                    f"did not: the Kafka transaction is given up"
                 )
             return limit
         self._end(self._open)
@@ -121,7 +141,9 @@ class Relay:
         for batch in batches:
             self._producer.produce(batch.records)
         entries = [batch.footer for batch in batches]
-        self._producer.produce([footer_record(self._topics, self._shard, entries, self._topic_ids)])
+        self._producer.produce([footer_record(self._topics, self._shard, entries, self.topic_ids)])
+        if not batches[-1].committed:
+            self._crash_point("relay.produced_ahead")
         self._crash_point("relay.after_produce")
         return batches
 
@@ -130,7 +152,7 @@ class Relay:
         outcome = self._producer.commit()
         self._crash_point("relay.after_end")
         last = transaction.batches[-1].footer
-        self.published = LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, self._topic_ids)
+        self.published = LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, self.topic_ids)
         self._open = None
         if outcome is Commit.SLOW:
             self._stop(RelayStatus.SLOW, Unavailable(f"shard {self._shard}: Kafka ended a transaction slowly"))
@@ -147,6 +169,12 @@ class Relay:
             self._waiting.popleft()
         self._producer, self.published, self.trouble = producer, footer, None
         self.status = RelayStatus.RUNNING
+        self.wake()
+
+    def abandon(self) -> None:
+        """The ownership is over: nothing more is begun or ended."""
+        self.abandoned = True
+        self.wake()
 
     def close(self) -> None:
         """Throw the producer away; what was open is aborted by the next owner's init."""

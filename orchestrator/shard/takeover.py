@@ -119,8 +119,8 @@ def read_footer(ports: Ports) -> LastFooter:
         footer = parse_footer(record.value)
     except MessageRejected as error:
         raise JournalCorrupt(
-            f"shard {ports.shard}: expected a footer at {record.topic}[{record.partition}] offset {record.offset}, {error}: "
-            f"the journal was written by something else, or by a newer version; run the version that wrote it"
+            f"shard {ports.shard}: expected a footer at {record.topic}[{record.partition}] offset {record.offset}, "
+            f"{error}: the journal was written by something else, or by a newer version; run the version that wrote it"
         ) from error
     last = footer.batches[-1]
     return LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, footer.topic_ids)
@@ -133,7 +133,7 @@ def read_topic_ids(ports: Ports) -> dict[str, str]:
 
 
 def compare_fenced(ports: Ports, head: Head, footer: LastFooter) -> None:
-    """After the fences, in one snapshot: is the database's head still ours, and does it continue the journal?
+    """Compare after the fences, in one snapshot: the head must still be ours, and continue the journal.
 
     Raises ``OwnershipLost`` first (another owner's database is healthy), then what ``refusal`` finds.
     """

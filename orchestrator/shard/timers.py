@@ -28,20 +28,20 @@ class Timers:
         """When there is something to do at the earliest; may be too early, never too late."""
         return self._next_due
 
-    def due(self, now_ms: int, read: InputPosition) -> tuple[list[str], int] | None:
-        """Ids of sagas whose timers fire now, and the time up to which they are due; None: not yet.
+    def due(self, now_ms: int, read: InputPosition) -> list[str]:
+        """Ids of sagas whose timers fire now.
 
         ``read`` is how far the inputs of the batch being made reach.
         """
         if self._next_due is None or self._next_due > now_ms:
-            return None
+            return []
         if self._ends is None:
             self._ends = now_ms, self._broker.input_ends(self._shard)
         fetched_ms, ends = self._ends
         if read.next_requests < ends.next_requests or read.next_replies < ends.next_replies:
-            return None
+            return []
         self._ends = None
-        return self._store.due(fetched_ms, self._batch_max), fetched_ms
+        return self._store.due(fetched_ms, self._batch_max)
 
     def fired(self, count: int) -> None:
         """The batch with ``count`` fired timers is appended: look for the next one."""

@@ -1,0 +1,89 @@
+"""The definitions and schemas of a namespace, as their topics say: shared by all shards of a process.
+
+Both topics are read to their end at the start and again when something unknown is asked for, so that a start or a
+reply that was written after its definition or schema is never refused. Called by several threads.
+"""
+
+import threading
+from collections.abc import Callable
+
+from orchestrator.blueprint import canonical
+from orchestrator.blueprint.model import Json
+from orchestrator.broker.port import Broker
+from orchestrator.engine.program import Program, prepare
+from orchestrator.errors import MessageRejected
+from orchestrator.store.port import Definition
+from orchestrator.telemetry import logger
+from orchestrator.wire.definitions import Activated, parse_definition
+from orchestrator.wire.registry import SchemaRegistry
+from orchestrator.wire.topics import Topics
+
+_log = logger("catalogue")
+
+
+class Catalogue:
+    """Blueprints by name and hash, schemas by id."""
+
+    def __init__(self, broker: Broker, topics: Topics, save: Callable[[list[Definition]], None]) -> None:
+        self._lock = threading.Lock()
+        self._definitions = broker.follower(topics.definitions)
+        self._schemas = broker.follower(topics.schemas)
+        self._save = save
+        self._registry = SchemaRegistry()
+        self._texts: dict[str, tuple[str, str]] = {}
+        """Hash -> saga name, blueprint text."""
+        self._programs: dict[str, Program] = {}
+        self._active: dict[str, str] = {}
+
+    def refresh(self) -> None:
+        """Read both topics to their ends as they are now, and fill the database's cache. Raises ``Unavailable``."""
+        with self._lock:
+            for record in self._schemas.catch_up():
+                try:
+                    self._registry.learn(record)
+                except MessageRejected as error:
+                    _log.warning("schema ignored", offset=record.offset, reason=error.reason, text=str(error))
+            self._learn_definitions()
+
+    def _learn_definitions(self) -> None:
+        changed: set[str] = set()
+        for record in self._definitions.catch_up():
+            try:
+                found = parse_definition(record)
+            except MessageRejected as error:
+                _log.warning("definition ignored", offset=record.offset, reason=error.reason, text=str(error))
+                continue
+            if isinstance(found, Activated):
+                self._active[found.name] = found.hash
+            else:
+                self._texts[found.hash] = found.name, found.blueprint
+            changed.add(found.name)
+        if changed:
+            self._save(
+                [
+                    Definition(name=name, hash=hash_, blueprint=text, active=self._active.get(name) == hash_)
+                    for hash_, (name, text) in self._texts.items()
+                    if name in changed
+                ]
+            )
+
+    def active(self, name: str) -> Program | None:
+        """The program of the blueprint that new sagas of this name start with."""
+        hash_ = self._active.get(name)
+        return None if hash_ is None else self.program(hash_)
+
+    def program(self, hash_: str) -> Program | None:
+        """The program of one blueprint."""
+        found = self._programs.get(hash_)
+        if found is None and hash_ in self._texts:
+            found = self._programs[hash_] = prepare(canonical.loads(self._texts[hash_][1]))
+        return found
+
+    def schema(self, schema_id: str) -> Json | None:
+        """A schema that a participant or a deploy has published."""
+        return self._registry.get(schema_id)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._definitions.close()
+        self._schemas.close()

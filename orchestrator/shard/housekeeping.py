@@ -1,0 +1,57 @@
+"""What a process does now and then for all its shards: new definitions, topic identities, deletion of relayed inputs.
+
+Stepped by one thread; a server that does not answer only puts it off.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from orchestrator.broker.port import Broker, InputPosition
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import Unavailable
+from orchestrator.shard.catalogue import Catalogue
+from orchestrator.shard.ownership import Shard
+from orchestrator.telemetry import logger
+
+DEFINITIONS_MS: Final = 500
+"""How old a newly activated blueprint may be before starts use it."""
+TOPICS_MS: Final = 10_000
+"""How long a recreated topic may go unnoticed (design section 4), and how often relayed inputs are deleted."""
+_log = logger("housekeeping")
+
+
+class Housekeeping:
+    """See the module."""
+
+    def __init__(self, broker: Broker, catalogue: Catalogue, crash_point: CrashPoint = nowhere) -> None:
+        self._broker = broker
+        self._catalogue = catalogue
+        self._crash_point = crash_point
+        self._topics_at_ms = 0
+        self._deleted: dict[int, InputPosition] = {}
+
+    def step(self, now_ms: int, shards: Sequence[Shard]) -> int:
+        """Do what is due; return when to be stepped again."""
+        try:
+            self._catalogue.refresh()
+            if now_ms >= self._topics_at_ms:
+                self._topics_at_ms = now_ms + TOPICS_MS
+                for shard in shards:
+                    self._look_after(shard)
+        except Unavailable as error:
+            _log.warning("put off", text=str(error))
+        return now_ms + DEFINITIONS_MS
+
+    def _look_after(self, shard: Shard) -> None:
+        relay = shard.relay
+        if relay is None or not relay.topic_ids:
+            return
+        found = {name: topic.id for name, topic in self._broker.topics(tuple(relay.topic_ids)).items()}
+        if found != relay.topic_ids:
+            shard.retake()
+            return
+        published = InputPosition(relay.published.next_requests, relay.published.next_replies)
+        if published != self._deleted.get(shard.shard):
+            self._crash_point("inputs.before_delete")
+            self._broker.delete_inputs(shard.shard, published)
+            self._deleted[shard.shard] = published

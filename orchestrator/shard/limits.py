@@ -1,0 +1,69 @@
+"""Whether Kafka would take a record: its topic exists and allows its size. Asked before the record enters a batch.
+
+One record that cannot be sent would block its shard for ever, and every reader of the other topics of its
+transaction with it.
+"""
+
+from typing import Final
+
+from orchestrator.broker.port import Broker, TopicDescription
+from orchestrator.wire.record import OutgoingRecord
+
+RECORD_OVERHEAD_BYTES: Final = 200
+"""Above what a record batch of one record adds (61 bytes of batch header, lengths, offset and time deltas)."""
+HEADER_OVERHEAD_BYTES: Final = 10
+"""Above the two varint lengths of a header."""
+
+
+class Limits:
+    """What the topics of one shard's records allow, as the broker last said; a missing one is asked once a batch."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._known: dict[str, TopicDescription] = {}
+        self._missing: set[str] = set()
+
+    def begin_batch(self) -> None:
+        """A missing topic may have been created since: ask for it again when it is wanted."""
+        self._missing.clear()
+
+    def partitions(self, topic: str) -> int | None:
+        """How many partitions the topic has; None: it does not exist."""
+        found = self._found(topic)
+        return None if found is None else found.partitions
+
+    def problem(self, record: OutgoingRecord) -> str | None:
+        """Why this record cannot be sent, for a person; None: it can."""
+        found = self._found(record.topic)
+        if found is None:
+            return self.missing(record.topic)
+        size = size_of(record)
+        if size > found.max_message_bytes:
+            return (
+                f"expected at most {found.max_message_bytes} bytes (max.message.bytes of {record.topic}), got {size}: "
+                f"raise the topic's limit, or send less"
+            )
+        return None
+
+    @staticmethod
+    def missing(topic: str) -> str:
+        """What to say of a topic that does not exist."""
+        return f"expected a topic {topic!r}, there is none: create it (`saga deploy --create-topics`)"
+
+    def _found(self, topic: str) -> TopicDescription | None:
+        known = self._known.get(topic)
+        if known is None and topic not in self._missing:
+            known = self._broker.topics([topic]).get(topic)
+            if known is None:
+                self._missing.add(topic)
+            else:
+                self._known[topic] = known
+        return known
+
+
+def size_of(record: OutgoingRecord) -> int:
+    """At most so many bytes on the wire, alone in its batch and not compressed."""
+    size = RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += HEADER_OVERHEAD_BYTES + len(name) + len(value)
+    return size

@@ -1,0 +1,205 @@
+"""The loop of an owned shard: read, decide, append, hand to the relay.
+
+A step does what can be done now and never waits for input; ``step`` returns when there will be more to do. Errors
+leave it to whoever holds the shard: nothing here is repaired in place, but a relay that was only slow.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from orchestrator.broker.port import InputPosition, Inputs
+from orchestrator.errors import BatchRefused, TopicMismatch
+from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
+from orchestrator.shard.relay import Relay, RelayStatus
+from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, read_footer
+from orchestrator.shard.timers import Timers
+from orchestrator.wire.record import IncomingRecord
+
+OUTBOX_PUBLISHED_MAX: Final = 64
+"""Published batches after which their outbox rows are deleted, and always when there is nothing to read."""
+BACKLOG_READ: Final = 32
+"""Outbox rows that are read at once after a take-over."""
+RELAY_PAUSE_MS: Final = 5
+"""How long a shard that waits for its relay waits before it looks again."""
+IDLE_MS: Final = 100
+"""How long a shard without timers waits for input before it looks at its relay and its owner again."""
+
+
+class Decide(Protocol):
+    """Makes one batch of what arrived: ``orchestrator.shard.decider``."""
+
+    def decide(self, records: list[IncomingRecord], due: list[str], head: Head) -> Draft:
+        """Decide everything in order, for the batch at ``head``; nothing of it counts until ``appended``."""
+        ...
+
+    def refuse(self, record: IncomingRecord, text: str, head: Head) -> Draft:
+        """Put aside an input that the database refuses even alone."""
+        ...
+
+    def appended(self) -> int | None:
+        """The last draft is in the database: keep its states, return the earliest due time among them."""
+        ...
+
+    def undecide(self) -> None:
+        """The last draft is not in the database: forget it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one shard may hold in memory."""
+
+    batch_max: int
+    relay_backlog_max: int
+
+
+@dataclass(slots=True)
+class Workplace:
+    """The parts of an owned shard, made anew for each ownership."""
+
+    ports: Ports
+    relay: Relay
+    inputs: Inputs
+    timers: Timers
+    decider: Decide
+    bounds: Bounds
+
+
+class Loop:
+    """One ownership of one shard."""
+
+    def __init__(self, work: Workplace, owned: Ownership) -> None:
+        self._work = work
+        self._owner = owned.owner
+        self._head = owned.head
+        self._trimmed = 0
+        self._held: list[IncomingRecord] = []
+        """Read and not decided: the rest of a batch that is run again one input at a time."""
+
+    @property
+    def relay(self) -> Relay:
+        """The relay, to be stepped in a thread of its own."""
+        return self._work.relay
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """What to wait at for more to do; None: wait for the relay."""
+        return None if self._held or not self._may_read() else self._work.inputs
+
+    def step(self, now_ms: int) -> int:
+        """Do what can be done now; return when to step again at the latest, in ms of the same clock."""
+        if self.relay.status is not RelayStatus.RUNNING:
+            self._renew_or_raise()
+        if self.relay.offered < self._head.seq:
+            self._feed_relay()
+        if not self._may_read():
+            return now_ms + RELAY_PAUSE_MS
+        if self._held:
+            self._decide_one(now_ms)
+            return now_ms
+        records = self._work.inputs.poll(self._work.bounds.batch_max)
+        due = self._work.timers.due(max(now_ms, self._head.now_ms), self._work.inputs.position())
+        if records or due:
+            self._decide_all(records, due, now_ms)
+        self._tidy(idle=not records)
+        wake = self._work.timers.next_wake()
+        return now_ms + IDLE_MS if wake is None else min(max(wake, now_ms + 1), now_ms + IDLE_MS)
+
+    def _may_read(self) -> bool:
+        relay = self.relay
+        return relay.offered >= self._head.seq and relay.backlog < self._work.bounds.relay_backlog_max
+
+    def _decide_all(self, records: list[IncomingRecord], due: list[str], now_ms: int) -> None:
+        head = self._next_head(self._work.inputs.position(), now_ms)
+        draft = self._work.decider.decide(records, due, head)
+        try:
+            self._append(draft, head)
+        except BatchRefused:
+            self._work.decider.undecide()
+            if not records:
+                raise
+            self._held = records  # timers come again by themselves
+            return
+        if due:
+            self._work.timers.fired(len(due))
+
+    def _decide_one(self, now_ms: int) -> None:
+        record = self._held[0]
+        if record.topic == self._work.ports.topics.requests:
+            position = InputPosition(record.offset + 1, self._head.next_replies)
+        else:
+            position = InputPosition(self._head.next_requests, record.offset + 1)
+        head = self._next_head(position, now_ms)
+        try:
+            self._append(self._work.decider.decide([record], [], head), head)
+        except BatchRefused as error:
+            self._work.decider.undecide()
+            self._append(self._work.decider.refuse(record, str(error), head), head)
+        self._held.pop(0)
+
+    def _next_head(self, position: InputPosition, now_ms: int) -> Head:
+        before = self._head
+        now_ms = max(now_ms, before.now_ms)
+        return Head(before.seq + 1, b"", position.next_requests, position.next_replies, now_ms)
+
+    def _append(self, draft: Draft, head: Head) -> None:
+        """Append, while an idle relay produces already; it ends its transaction only once it is confirmed.
+
+        A busy relay gets the batch afterwards: an unconfirmed one would hold up those before it.
+        """
+        batch, relayed, after = seal(self._work.ports.shard, self._owner, self._head, head, draft)
+        ahead = not self.relay.backlog
+        if ahead:
+            self.relay.offer(relayed)
+        self._work.ports.store.append(batch)
+        self._head = after
+        if not ahead:
+            self.relay.offer(relayed)
+        self.relay.confirm(relayed)
+        self._work.timers.seen(self._work.decider.appended())
+
+    def _feed_relay(self) -> None:
+        """After a take-over: what the former owner appended and nobody published, the owner batches included."""
+        room = self._work.bounds.relay_backlog_max - self.relay.backlog
+        if room <= 0:
+            return
+        rows = self._work.ports.store.outbox(self.relay.offered, min(room, BACKLOG_READ))
+        for batch in map(unsealed, rows):
+            self._check_targets(batch)
+            self.relay.offer(batch)
+
+    def _check_targets(self, batch: RelayBatch) -> None:
+        """A record whose topic is gone would block the shard and every reader of the same transaction for ever."""
+        wanted = sorted({record.topic for record in batch.records})
+        found = self._work.ports.broker.topics(wanted) if wanted else {}
+        gone = [topic for topic in wanted if topic not in found]
+        if gone:
+            raise TopicMismatch(
+                f"shard {self._work.ports.shard}: expected the topics of batch {batch.seq}, which is appended and "
+                f"waits to be published, got none named {', '.join(gone)}: create it again (`saga deploy --create-topics`)"
+            )
+
+    def _renew_or_raise(self) -> None:
+        """A relay that was only slow gets a new producer, behind the fences; any other trouble ends the ownership."""
+        if self.relay.status is RelayStatus.BROKEN:
+            assert self.relay.trouble is not None
+            raise self.relay.trouble
+        ports = self._work.ports
+        producer = ports.broker.producer(ports.shard)
+        producer.init()
+        footer = read_footer(ports)
+        compare_fenced(ports, self._head, footer)
+        self.relay.renew(producer, footer)
+
+    def _tidy(self, *, idle: bool) -> None:
+        """Delete outbox rows below the last footer; the row at the footer stays, for the comparison."""
+        published = self.relay.published.seq
+        if published - self._trimmed > (1 if idle else OUTBOX_PUBLISHED_MAX):
+            self._work.ports.crash_point("outbox.before_delete")
+            self._work.ports.store.trim_outbox(published)
+            self._work.ports.crash_point("outbox.after_delete")
+            self._trimmed = published
+
+    def close(self) -> None:
+        """Stop reading; the relay is closed by the thread that steps it."""
+        self._work.inputs.close()

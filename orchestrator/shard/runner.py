@@ -1,0 +1,201 @@
+"""The threads of one orchestrator process; the only module that has any.
+
+One thread for the group membership (the caller's), two for each shard (the loop, and its relay), one for the
+housekeeping of the process. Each steps its component, and waits for input or for the time the component named.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.shard.housekeeping import Housekeeping
+from orchestrator.shard.ownership import Plant, Shard
+from orchestrator.shard.relay import Relay
+from orchestrator.telemetry import logger
+
+POLL_S: Final = 0.1
+"""How long the membership waits for a rebalance before it looks at everything else."""
+HANG_S: Final = 10.0
+"""A shard whose step takes longer hangs in the database: its connection is broken from outside (design section 4:
+no server timeout ends a session that hangs in COPY)."""
+DRAIN_S: Final = 10.0
+"""How long a stopping process waits for its relays to publish what is appended; what is left, the next owner does."""
+DRAIN_LOOK_S: Final = 0.005
+"""How often a draining shard looks whether its relay is done."""
+_log = logger("runner")
+
+
+def clock_ms() -> int:
+    """The wall clock in ms since 1970; shard time never goes back behind what was recorded."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One shard's threads."""
+
+    shard: Shard
+    stop: threading.Event = field(default_factory=threading.Event)
+    drain: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+    stepping_since: float | None = None
+    """Monotonic time at which the running step began."""
+
+
+class Runner:
+    """Runs the shards that the consumer group assigns to this process."""
+
+    def __init__(self, plant: Plant, housekeeping: Housekeeping) -> None:
+        self._plant = plant
+        self._housekeeping = housekeeping
+        self._workers: dict[int, _Worker] = {}
+        self._leaving: list[_Worker] = []
+        self._stopping = threading.Event()
+        self._defect: BaseException | None = None
+
+    def stop(self) -> None:
+        """Drain and stop; may be called from a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Own shards until ``stop``; raises what no retry can mend: a wrong setting, a defect."""
+        membership = self._plant.broker.membership()
+        house = self._thread("housekeeping", self._keep_house)
+        try:
+            while not self._stopping.is_set():
+                self._assign(membership.poll(POLL_S))
+                self._watch()
+        finally:
+            self._stopping.set()
+            self._drain()
+            membership.close()
+            house.join()
+        if self._defect is not None:
+            raise self._defect
+
+    @property
+    def owned(self) -> list[int]:
+        """Shards whose inputs this process reads now."""
+        return sorted(shard for shard, worker in self._workers.items() if worker.shard.owned)
+
+    # ------------------------------------------------------------ the membership's thread
+
+    def _assign(self, assigned: frozenset[int]) -> None:
+        for shard in sorted(self._workers.keys() - assigned):
+            _log.info("shard revoked", shard=shard)
+            worker = self._workers.pop(shard)
+            worker.stop.set()
+            self._leaving.append(worker)
+        for shard in sorted(assigned - self._workers.keys()):
+            if any(worker.shard.shard == shard for worker in self._leaving):
+                continue  # its old threads still let go of it; asked again in the next round
+            _log.info("shard assigned", shard=shard)
+            self._workers[shard] = self._start(shard)
+        self._leaving = [worker for worker in self._leaving if worker.thread is not None and worker.thread.is_alive()]
+
+    def _start(self, number: int) -> _Worker:
+        worker = _Worker(Shard(number, self._plant, self._start_relay))
+        worker.thread = self._thread(f"shard-{number}", lambda: self._work(worker))
+        return worker
+
+    def _thread(self, name: str, target: Callable[[], None]) -> threading.Thread:
+        """Start a thread; what it cannot handle stops the whole process, so that no shard is held and not run."""
+
+        def guarded() -> None:
+            try:
+                target()
+            except BaseException as error:  # noqa: BLE001 - re-raised by `run`, in the thread that can end the process
+                _log.exception("a thread failed", thread=name)
+                self._defect = error
+                self._stopping.set()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _watch(self) -> None:
+        """Break connections that hang, so that the shard's thread comes back with an error."""
+        now = time.monotonic()
+        for worker in (*self._workers.values(), *self._leaving):
+            since = worker.stepping_since
+            if since is not None and now - since > HANG_S:
+                _log.warning("a step hangs, its database connection is broken", shard=worker.shard.shard)
+                worker.shard.interrupt()
+                worker.stepping_since = now
+
+    def _drain(self) -> None:
+        workers = [*self._workers.values(), *self._leaving]
+        for worker in self._workers.values():
+            worker.drain.set()
+        until = time.monotonic() + DRAIN_S
+        for worker in workers:
+            assert worker.thread is not None
+            worker.thread.join(max(0.0, until - time.monotonic()))
+            worker.stop.set()
+        for worker in workers:
+            assert worker.thread is not None
+            worker.shard.interrupt()
+            worker.thread.join(POLL_S)
+
+    # ------------------------------------------------------------ a shard's threads
+
+    def _work(self, worker: _Worker) -> None:
+        shard = worker.shard
+        with contextlib.closing(shard):
+            while not worker.stop.is_set() and not worker.drain.is_set():
+                worker.stepping_since = time.monotonic()
+                before = shard.trouble
+                wake_ms = shard.step(clock_ms())
+                worker.stepping_since = None
+                _report(shard, before)
+                self._wait(worker, wake_ms)
+            relay = shard.relay
+            while relay is not None and relay.publishing and not worker.stop.wait(DRAIN_LOOK_S):
+                pass
+
+    @staticmethod
+    def _wait(worker: _Worker, wake_ms: int) -> None:
+        timeout_s = (wake_ms - clock_ms()) / 1000
+        if timeout_s <= 0:
+            return
+        inputs = worker.shard.inputs
+        if inputs is None:
+            worker.stop.wait(timeout_s)
+        else:
+            inputs.wait(timeout_s)
+
+    def _start_relay(self, relay: Relay) -> None:
+        changed = threading.Event()
+        relay.wake = changed.set
+        self._thread("relay", lambda: _publish(relay, changed))
+
+    # ------------------------------------------------------------ housekeeping's thread
+
+    def _keep_house(self) -> None:
+        while not self._stopping.is_set():
+            shards = [worker.shard for worker in list(self._workers.values())]
+            wake_ms = self._housekeeping.step(clock_ms(), shards)
+            self._stopping.wait(max(0.0, (wake_ms - clock_ms()) / 1000))
+
+
+def _publish(relay: Relay, changed: threading.Event) -> None:
+    """A relay's thread: it closes its producer itself, so that nobody closes one that is in use."""
+    with contextlib.closing(relay):
+        while not relay.abandoned:
+            changed.clear()
+            wake_ms = relay.step(clock_ms())
+            changed.wait(None if wake_ms is None else max(0.0, (wake_ms - clock_ms()) / 1000))
+
+
+def _report(shard: Shard, before: OrchestratorError | None) -> None:
+    after = shard.trouble
+    if after is before:
+        return
+    if after is None:
+        _log.info("shard owned", shard=shard.shard)
+    elif before is None or str(before) != str(after):
+        _log.warning("shard not owned", shard=shard.shard, reason=type(after).__name__, text=str(after))
