@@ -95,12 +95,20 @@ def connect(server: Server, purpose: str, session: Mapping[str, str]) -> psycopg
     """
     with translated(server):
         connection = psycopg.connect(make_conninfo(server.dsn, application_name=purpose), autocommit=True)
-        settings = dict(session)
-        if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE and settings.get("statement_timeout") != "0":
-            settings["transaction_timeout"] = TRANSACTION_TIMEOUT
-        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
-        connection.execute(f"select {calls}".encode(), [text for pair in settings.items() for text in pair])
+        try:
+            _set(connection, session)
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+
+def _set(connection: psycopg.Connection, session: Mapping[str, str]) -> None:
+    settings = dict(session)
+    if connection.info.server_version >= TRANSACTION_TIMEOUT_SINCE and settings.get("statement_timeout") != "0":
+        settings["transaction_timeout"] = TRANSACTION_TIMEOUT
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    connection.execute(f"select {calls}".encode(), [text for pair in settings.items() for text in pair])
 
 
 def check_durability(connection: psycopg.Connection) -> list[str]:

@@ -12,7 +12,7 @@ from orchestrator.store.port import GENESIS, Batch, EventRow, IncidentRow, SagaR
 _INTEGER_MAX: Final = 2**31 - 1
 _BIGINT_MAX: Final = 2**63 - 1
 _CHAIN_BYTES: Final = 32
-_STATUSES: Final = frozenset({"running", "compensating", "completed", "compensated"})
+STATUSES: Final = frozenset({"running", "compensating", "completed", "compensated"})
 _ENDED: Final = frozenset({"completed", "compensated"})
 
 
@@ -60,7 +60,7 @@ def _of_event(event: EventRow) -> Iterator[str]:
 
 
 def _of_saga(saga: SagaRow) -> Iterator[str]:
-    if saga.status not in _STATUSES:
+    if saga.status not in STATUSES:
         yield "sagas_status_is_known"
     if (saga.ended_ms is not None) != (saga.status in _ENDED):
         yield "sagas_end_when_status_says_so"

@@ -195,6 +195,7 @@ class PostgresShardStore:
                     yield
             except Unavailable:
                 self._connection.close()
+                self._breaker.close()
                 raise
 
     def _execute(self, name: str, parameters: Mapping[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:

@@ -6,6 +6,7 @@
 --   everywhere. A shard's owner touches rows of its own shard only.
 -- * `json`, not `jsonb` and not `text`: it keeps the canonical text byte for byte, which hashes are made of, and can
 --   still be asked (`data ->> 'step'`). It costs no more than `text` (measured). `labels` is for searching, so `jsonb`.
+-- * Ids are ordered by their bytes (collation "C"): the same in every database, whatever its locale and its libc.
 -- * Lock order: the row of `shards` first, then everything else of that shard. Whoever changes `meta.state` takes
 --   `lock table saga.shards in share row exclusive mode` before it: appends that had begun are then over, and later
 --   ones see the new state.
@@ -68,7 +69,7 @@ alter table saga.outbox alter column records set storage external;
 -- Every saga as it stands.
 create table saga.sagas (
     shard integer not null,
-    saga_id text not null,
+    saga_id text collate "C" not null,
     -- The batch that changed it last: later than the last footer means that nobody outside has seen it.
     seq bigint not null,
     saga text not null,
@@ -98,7 +99,7 @@ create index sagas_by_label on saga.sagas using gin (labels jsonb_path_ops) wher
 -- Everything that ever happened to each saga.
 create table saga.events (
     shard integer not null,
-    saga_id text not null,
+    saga_id text collate "C" not null,
     number integer not null,
     -- The batch it came with.
     seq bigint not null,
@@ -116,7 +117,7 @@ create table saga.events (
 -- What waits, or waited, for an operator.
 create table saga.incidents (
     shard integer not null,
-    saga_id text not null,
+    saga_id text collate "C" not null,
     number integer not null,
     seq bigint not null,
     step text,
@@ -133,8 +134,8 @@ create index incidents_open on saga.incidents (opened_ms) where closed_ms is nul
 
 -- A cache of the definitions topic.
 create table saga.definitions (
-    name text not null,
-    hash text not null,
+    name text collate "C" not null,
+    hash text collate "C" not null,
     blueprint json not null,
     active boolean not null,
     constraint definitions_have_each_hash_once primary key (name, hash)

@@ -49,7 +49,7 @@ alter table saga.outbox alter column records set storage external;
 
 create table saga.sagas (
     shard integer not null,
-    saga_id text not null,
+    saga_id text collate "C" not null,
     seq bigint not null,
     saga text not null,
     blueprint text not null,
@@ -76,7 +76,7 @@ create index sagas_by_label on saga.sagas using gin (labels jsonb_path_ops) wher
 
 create table saga.events (
     shard integer not null,
-    saga_id text not null,
+    saga_id text collate "C" not null,
     number integer not null,
     seq bigint not null,
     type text not null,
@@ -91,7 +91,7 @@ create table saga.events (
 
 create table saga.incidents (
     shard integer not null,
-    saga_id text not null,
+    saga_id text collate "C" not null,
     number integer not null,
     seq bigint not null,
     step text,
@@ -107,8 +107,8 @@ create table saga.incidents (
 create index incidents_open on saga.incidents (opened_ms) where closed_ms is null;
 
 create table saga.definitions (
-    name text not null,
-    hash text not null,
+    name text collate "C" not null,
+    hash text collate "C" not null,
     blueprint json not null,
     active boolean not null,
     constraint definitions_have_each_hash_once primary key (name, hash)
