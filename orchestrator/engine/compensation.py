@@ -15,7 +15,7 @@ from orchestrator.engine import events as e
 from orchestrator.engine.decision import Outcome
 from orchestrator.engine.incidents import close_incidents, open_incident
 from orchestrator.engine.program import PreparedStep
-from orchestrator.engine.retry import tries_of, used_up
+from orchestrator.engine.retry import attempts_text, used_up
 from orchestrator.engine.sending import next_attempt_ms, send
 from orchestrator.engine.state import Cancelling, Cause, Compensating, Exchange
 from orchestrator.engine.turn import Turn
@@ -92,7 +92,7 @@ def undo_attempt_lost(
         return
     turn.record(lost(None))
     text = (
-        f"expected an answer to the {exchange.role} of {exchange.step}, got none to {tries_of(exchange)} attempts "
+        f"expected an answer to the {exchange.role} of {exchange.step}, got none to {attempts_text(exchange)} "
         f"(the last one {why}): once the participant answers, retry: it is sent under the same id"
     )
     open_incident(turn, exchange.step, "exhausted", text)

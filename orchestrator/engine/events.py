@@ -188,7 +188,7 @@ class StepRejected:
 
     step: str
     reason: Literal["rejected", "failed", "undeliverable"]
-    type: str | None
+    type: str
     body: Data
     at_ms: int
 

@@ -36,7 +36,7 @@ from orchestrator.engine.program import (
     evaluate,
     scope_of,
 )
-from orchestrator.engine.retry import tries_of, used_up
+from orchestrator.engine.retry import attempts_text, used_up
 from orchestrator.engine.sending import next_attempt_ms, send
 from orchestrator.engine.state import Cancelling, Cause, Exchange, ExchangeStatus
 from orchestrator.engine.turn import Turn
@@ -140,16 +140,8 @@ def rejected(turn: Turn, step: PreparedStep, reason: Rejected, kind: str, body: 
     """The step was not done and nothing happened: the saga goes back, or, where there is no back, waits."""
     match step.manner:
         case "step" | "query" | "pivot":
-            declared = reason == "rejected"
             turn.record(e.StepRejected(step=step.name, reason=reason, type=kind, body=body, at_ms=turn.now_ms))
-            cause = Cause(
-                reason,
-                f"{step.name} was answered {kind}" if declared else f"{step.name}: {kind}: {body}",
-                kind if declared else None,
-                step.step.command.rejections.get(kind) if declared else None,
-                body if declared else None,
-            )
-            compensate(turn, cause)
+            compensate(turn, _cause(step, reason, kind, body))
         case "ensure":
             assert reason != "undeliverable", "an ensure that cannot be sent is not answered"
             turn.record(
@@ -162,6 +154,19 @@ def rejected(turn: Turn, step: PreparedStep, reason: Rejected, kind: str, body: 
             open_incident(turn, step.name, "refused", text)
         case _:
             assert_never(step.manner)
+
+
+def _cause(step: PreparedStep, reason: Rejected, kind: str, body: Data) -> Cause:
+    match reason:
+        case "rejected":
+            schema = step.step.command.rejections.get(kind)
+            return Cause(reason, f"{step.name} was answered {kind}", kind, schema, body)
+        case "failed":
+            return Cause(reason, f"{step.name}: {kind}: {body}", None, None, None)
+        case "undeliverable":
+            return Cause(reason, f"{step.name}: {body}", None, None, None)
+        case _:
+            assert_never(reason)
 
 
 def failed_finally(turn: Turn, step: PreparedStep, exchange: Exchange, reply: ReplyReceived) -> None:
@@ -199,15 +204,15 @@ def attempt_lost(
         case "step" | "query":
             if spent or isinstance(turn.state.phase, Cancelling):
                 turn.record(lost(None))
-                give_up(turn, step, f"no answer to {tries_of(exchange)} attempts, the last one {why}")
+                give_up(turn, step, f"no answer to {attempts_text(exchange)}, the last one {why}")
             else:
                 turn.record(lost(next_attempt_ms(turn, exchange, retry_after_ms)))
         case "pivot" | "ensure":
             turn.record(lost(next_attempt_ms(turn, exchange, retry_after_ms)))
             if spent:
                 text = (
-                    f"expected an answer to {step.name}, which must be answered, got none to {tries_of(exchange)} "
-                    f"attempts (the last one {why}): it is sent on; look at the participant "
+                    f"expected an answer to {step.name}, which must be answered, got none to "
+                    f"{attempts_text(exchange)} (the last one {why}): it is sent on; look at the participant "
                     f"{step.step.command.participant}"
                 )
                 open_incident(turn, step.name, "exhausted", text)

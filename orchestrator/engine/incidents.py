@@ -29,7 +29,7 @@ def evaluation_failed(turn: Turn, node: int, step: str | None, problem: str) -> 
     where = turn.program.at(node)
     turn.record(e.EvaluationFailed(node=node, step=step, text=problem, at_ms=turn.now_ms))
     text = (
-        f"expected a value for every expression at {where}, got {problem}; nothing was sent: "
-        "deploy what makes it computable and retry, or cancel the saga"
+        f"{where}: {problem}. Nothing was sent and the saga waits here: cancel it, if its pivot is not done, or retry "
+        "with an orchestrator that can evaluate it"
     )
     open_incident(turn, step, "evaluation", text)

@@ -17,6 +17,7 @@ from orchestrator.engine.forward import advance, give_up
 from orchestrator.engine.incidents import close_incidents
 from orchestrator.engine.inputs import CancelSaga, RetrySaga
 from orchestrator.engine.program import PreparedStep
+from orchestrator.engine.retry import attempts_text
 from orchestrator.engine.sending import send, send_again
 from orchestrator.engine.state import (
     Blocked,
@@ -82,7 +83,7 @@ def _cancel_open(turn: Turn, request: CancelSaga, step: PreparedStep, exchange: 
             _accept_cancel(turn, request, f"{step.name} is in doubt: once a retry has it answered, the saga is undone")
         case "step":
             _accept_cancel(turn, request, "")
-            give_up(turn, step, f"no answer to {exchange.attempt} attempts when the saga was cancelled")
+            give_up(turn, step, f"no answer to {attempts_text(exchange)} when the saga was cancelled")
         case "ensure":
             raise AssertionError(f"{step.name} stands behind the pivot")
         case _:

@@ -15,6 +15,11 @@ def tries_of(exchange: Exchange) -> int:
     return exchange.attempt - exchange.counted_from
 
 
+def attempts_text(exchange: Exchange) -> str:
+    """All attempts under this id, in words."""
+    return "1 attempt" if exchange.attempt == 1 else f"{exchange.attempt} attempts"
+
+
 def used_up(retry: Retry, exchange: Exchange) -> bool:
     """Whether the latest attempt was the last one of the budget."""
     return 0 < retry.attempts_max <= tries_of(exchange)
