@@ -141,7 +141,6 @@ def fetch(directory: Path, jars: Sequence[Jar]) -> None:
 
 def _fetch_one(directory: Path, jar: Jar) -> None:
     # Imported here: it costs 0.3 s, and is needed once in the life of a computer.
-    import requests  # noqa: PLC0415
     from jgo.config import GlobalSettings  # noqa: PLC0415
     from jgo.maven import MavenContext  # noqa: PLC0415
 
@@ -152,7 +151,8 @@ def _fetch_one(directory: Path, jar: Jar) -> None:
     component = context.project(jar.group, jar.artifact).at_version(jar.version)
     try:
         file = component.artifact().resolve()
-    except (requests.RequestException, RuntimeError, OSError) as error:
+    except (OSError, RuntimeError) as error:
+        # The exceptions of `requests` are OSErrors.
         message = (
             f"expected {jar.path} in {directory} or at {', '.join(repositories.values())}, got `{error}`: "
             f"the local Kafka needs it once, so connect to the network, or copy the directory {directory} from a "

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.errors import Unavailable
-from orchestrator.local.guardian import family, signal_all, wait_gone
+from orchestrator.local.guardian import POLL_SECONDS, family, signal_all, wait_gone
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 # A server that has not ended after its polite signal is killed; both servers need about a second.
@@ -102,8 +103,15 @@ class ServerProcess:
         self.stop()
 
     def pause(self) -> None:
-        """Stop all processes of the server with SIGSTOP: connections stay open and nothing answers."""
-        signal_all(self._tree(), signal.SIGSTOP)
+        """Stop all processes of the server with SIGSTOP; returns when all have stopped.
+
+        Connections stay open, new ones are taken by the kernel, and nothing answers.
+        """
+        tree = self._tree()
+        signal_all(tree, signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_GRACE_SECONDS
+        while any(process.status() != psutil.STATUS_STOPPED for process in tree) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
 
     def resume(self) -> None:
         """Let a paused server go on."""
