@@ -6,7 +6,6 @@ of the saga is always the state after everything recorded so far. A turn lives f
 
 from dataclasses import dataclass, field
 
-from orchestrator.blueprint.ids import command_id
 from orchestrator.engine.decision import Command, Decision, Outcome, RequestAnswer
 from orchestrator.engine.events import Event
 from orchestrator.engine.evolve import evolve
@@ -34,7 +33,7 @@ class Turn:
 
     def command_id(self, exchange: Exchange) -> str:
         """The id of the open command."""
-        return command_id(self.state.origin.saga_id, exchange.step, exchange.generation, exchange.role)
+        return self.state.id_of(exchange)
 
     def decision(self) -> Decision:
         """Everything that was recorded."""
