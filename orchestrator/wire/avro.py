@@ -36,7 +36,7 @@ MARKER: Final = b"\xc3\x01"
 PREFIX_BYTES: Final = 10
 
 CODECS_MAX: Final = 4_096
-"""Codecs kept for ``codec_for``; beyond, all are compiled anew when they are asked for."""
+"""Codecs that ``codec_for`` keeps; beyond, all are compiled anew when they are asked for."""
 
 
 class Codec:
@@ -98,16 +98,20 @@ class Codec:
         except Mismatch as mismatch:
             raise self._undecodable(mismatch) from mismatch
 
-    def decode_json(self, text: bytes) -> Data:
-        """The data of a JSON document, validated against this schema; raises ``MessageRejected``.
+    def decode_json(self, text: bytes, member: str | None = None) -> Data:
+        """The data of a JSON document, or of one member of it, validated against this schema.
 
         Decimals as text or numbers, times as RFC 3339, bytes as base64; a record among several in a union names its
-        type under ``-type``; fields with a default may be left out.
+        type under ``-type``; fields with a default may be left out. Raises ``MessageRejected``.
         """
         try:
             tree = parse_json(text)
         except ValueError as error:
             raise MessageRejected("undecodable", f"expected JSON, got {error}, in {self.name}") from error
+        if member is not None:
+            if not isinstance(tree, dict) or member not in tree:
+                raise MessageRejected("undecodable", f"expected the key {member!r}, got none, in {self.name}")
+            tree = tree[member]
         try:
             return self._shape.from_json(tree)
         except Mismatch as mismatch:
@@ -140,18 +144,19 @@ class Codec:
         return MessageRejected("undecodable", str(mismatch))
 
 
-_codecs: dict[str, Codec] = {}
+_codecs: dict[int, tuple[Json, Codec]] = {}
+"""By the identity of the schema, which is kept beside it, so that the identity stays its own."""
 
 
-def codec_for(schema: Json, known_id: str | None = None) -> Codec:
-    """The codec of ``schema``, compiled once; ``known_id`` is its id where the caller is sure of it: much faster."""
-    key = known_id or schema_id(schema)
-    codec = _codecs.get(key)
-    if codec is None:
-        if len(_codecs) >= CODECS_MAX:
-            _codecs.clear()
-        codec = _codecs[key] = Codec(schema)
-        assert codec.schema_id == key, f"expected the schema {key}, got {codec.schema_id}"
+def codec_for(schema: Json) -> Codec:
+    """The codec of ``schema``, compiled once for this object, which must not change; as ``Codec``."""
+    found = _codecs.get(id(schema))
+    if found is not None and found[0] is schema:
+        return found[1]
+    if len(_codecs) >= CODECS_MAX:
+        _codecs.clear()
+    codec = Codec(schema)
+    _codecs[id(schema)] = schema, codec
     return codec
 
 

@@ -1,0 +1,70 @@
+"""The body of a message as it came, before anybody knows the schema it shall be read with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from orchestrator.blueprint.model import Json
+from orchestrator.blueprint.values import Data
+from orchestrator.errors import MessageRejected
+from orchestrator.wire.avro import Codec
+from orchestrator.wire.headers import AVRO, CONTENT_TYPE, DATASCHEMA, JSON, HeaderReader
+
+
+@dataclass(frozen=True, slots=True)
+class AvroBody:
+    """Avro in single-object encoding, and the id of the schema that wrote it."""
+
+    schema_id: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBody:
+    """JSON that is not parsed yet, for it may be wrong; the body is all of it, or one member of the object it is."""
+
+    text: bytes
+    member: str | None = None
+
+
+Body: TypeAlias = AvroBody | JsonBody
+
+
+def body_of(headers: HeaderReader, value: bytes | None) -> Body | None:
+    """The body that the headers speak of; None when the record has no value. Raises ``MessageRejected``."""
+    if not value:
+        return None
+    content_type = headers.text(CONTENT_TYPE, f"{AVRO} or {JSON}")
+    match content_type.partition(";")[0].strip().lower():
+        case "application/avro":
+            return AvroBody(headers.text(DATASCHEMA, "the id of the schema that wrote the body"), value)
+        case "application/json":
+            return JsonBody(value)
+        case _:
+            raise headers.refuse(CONTENT_TYPE, f"{AVRO} or {JSON}", content_type)
+
+
+def decode_body(body: Body | None, codec: Codec, schema_of: Callable[[str], Json | None]) -> Data:
+    """The data of ``body`` as a value of the codec's schema; ``schema_of`` finds the schemas of other versions.
+
+    Raises ``MessageRejected``. With the reason ``unknown_schema`` the schema may still come: the caller reads the
+    schemas topic to an end fetched now, and tries once more.
+    """
+    match body:
+        case None:
+            raise MessageRejected("undecodable", f"expected a body, got none, in {codec.name}")
+        case JsonBody(text, member):
+            return codec.decode_json(text, member)
+        case AvroBody(schema_id, value) if schema_id == codec.schema_id:
+            return codec.decode(value)
+        case AvroBody(schema_id, value):
+            writer = schema_of(schema_id)
+            if writer is None:
+                raise MessageRejected(
+                    "unknown_schema",
+                    f"expected a schema that was published, got {schema_id}, in {codec.name}: "
+                    f"deploy what writes it with its schemas, or write with {codec.schema_id}",
+                )
+            return codec.decode_written_with(value, writer)
+        case _:
+            assert_never(body)

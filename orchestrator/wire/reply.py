@@ -1,0 +1,180 @@
+"""Replies: a participant's answer to one attempt of a command, and what the orchestrator finds in it.
+
+``ce_type`` is the rejection's full name on ``rejected``, and ``{command type}.reply`` otherwise. A reply's ``ce_id`` is
+``{command id}/{attempt}/{outcome}``, so that an answer that is repeated is the same event.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal, cast
+
+from orchestrator.blueprint.values import Data
+from orchestrator.wire.avro import Codec, codec_for
+from orchestrator.wire.body import Body, body_of, decode_body
+from orchestrator.wire.command import ReceivedCommand
+from orchestrator.wire.headers import (
+    ATTEMPT,
+    AVRO,
+    COMMANDID,
+    CONTENT_TYPE,
+    DATASCHEMA,
+    ID,
+    NOEFFECT,
+    OUTCOME,
+    RETRYABLE,
+    RETRYAFTERMS,
+    SKIPPED,
+    SOURCE,
+    SUBJECT,
+    TIME,
+    TRACEPARENT,
+    TYPE,
+    VERSION,
+    HeaderReader,
+    time_header,
+    whole_header,
+)
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+from orchestrator.wire.schemas import own_schema
+
+ReplyOutcome = Literal["completed", "rejected", "failed", "progress"]
+OUTCOMES: Final = ("completed", "rejected", "failed", "progress")
+
+FAILURE: Final = codec_for(own_schema("failure"))
+PROGRESS: Final = codec_for("string")
+"""What a progress may say: a text for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a participant answers, apart from the attempt it answers: an inbox stores it and repeats it."""
+
+    outcome: ReplyOutcome
+    type: str | None = None
+    """On ``rejected`` the Avro full name of the rejection."""
+    schema_id: str | None = None
+    value: bytes | None = None
+    """The body in Avro single-object encoding; both or neither."""
+    skipped: bool = False
+    """An undo or probe that found nothing to undo."""
+    retryable: bool = False
+    retry_after_ms: int = 0
+    no_effect: bool = False
+
+
+def completed(codec: Codec | None = None, data: Data = None, *, skipped: bool = False) -> Answer:
+    """Done; ``codec`` is None when the command has no reply. Raises ``Mismatch``, a ValueError."""
+    if codec is None:
+        return Answer(outcome="completed", skipped=skipped)
+    return Answer(outcome="completed", schema_id=codec.schema_id, value=codec.encode(data), skipped=skipped)
+
+
+def rejected(rejection_type: str, codec: Codec, data: Data) -> Answer:
+    """A declared business answer: nothing happened. Raises ``Mismatch``, a ValueError."""
+    return Answer(outcome="rejected", type=rejection_type, schema_id=codec.schema_id, value=codec.encode(data))
+
+
+def failed(
+    failure_type: str, message: str, *, retryable: bool, retry_after_ms: int = 0, no_effect: bool = False
+) -> Answer:
+    """It went wrong; ``no_effect`` promises that nothing happened and nothing will."""
+    value = FAILURE.encode({"type": failure_type, "message": message})
+    return Answer(
+        outcome="failed",
+        schema_id=FAILURE.schema_id,
+        value=value,
+        retryable=retryable,
+        retry_after_ms=retry_after_ms,
+        no_effect=no_effect,
+    )
+
+
+def progress(detail: str) -> Answer:
+    """Still at it: the attempt's silence begins anew."""
+    return Answer(outcome="progress", schema_id=PROGRESS.schema_id, value=PROGRESS.encode(detail))
+
+
+def reply_record(command: ReceivedCommand, answer: Answer, time_ms: int) -> OutgoingRecord:
+    """The record of ``answer``, to where the command asks for it."""
+    reply_type = answer.type if answer.outcome == "rejected" else f"{command.type}.reply"
+    assert reply_type is not None, "a rejection has a type"
+    participant = command.type.rpartition(".")[0]
+    headers = [
+        VERSION,
+        (ID, f"{command.command_id}/{command.attempt}/{answer.outcome}".encode()),
+        (TYPE, reply_type.encode()),
+        (SOURCE, f"/{participant}".encode()),
+        (SUBJECT, command.saga_id.encode()),
+        (TIME, time_header(time_ms)),
+        (COMMANDID, command.command_id.encode()),
+        (ATTEMPT, whole_header(command.attempt)),
+        (OUTCOME, answer.outcome.encode()),
+    ]
+    if answer.schema_id is not None:
+        headers += [(CONTENT_TYPE, AVRO.encode()), (DATASCHEMA, answer.schema_id.encode())]
+    if answer.skipped:
+        headers.append((SKIPPED, b"true"))
+    if answer.outcome == "failed":
+        headers += [
+            (RETRYABLE, b"true" if answer.retryable else b"false"),
+            (RETRYAFTERMS, whole_header(answer.retry_after_ms)),
+            (NOEFFECT, b"true" if answer.no_effect else b"false"),
+        ]
+    if command.traceparent is not None:
+        headers.append((TRACEPARENT, command.traceparent.encode()))
+    return OutgoingRecord(
+        command.reply_to, command.reply_partition, command.saga_id.encode(), tuple(headers), answer.value
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedReply:
+    """An answer as the orchestrator receives it; the body is not decoded yet: see ``reply_body``."""
+
+    saga_id: str
+    command_id: str
+    attempt: int
+    outcome: ReplyOutcome
+    type: str
+    """On ``rejected`` the Avro full name of the rejection; else it says nothing new and may be empty."""
+    skipped: bool
+    retryable: bool
+    retry_after_ms: int
+    no_effect: bool
+
+
+def parse_reply(record: IncomingRecord) -> ReceivedReply:
+    """The reply in ``record``, body apart. Raises ``MessageRejected``."""
+    headers = HeaderReader(record)
+    saga_id = headers.text(SUBJECT, "a saga's id")
+    command_id = headers.text(COMMANDID, "the id of the command that is answered")
+    if not command_id.startswith(f"{saga_id}/"):
+        raise headers.refuse(COMMANDID, f"the id of a command of saga {saga_id}", command_id)
+    outcome = cast("ReplyOutcome", headers.one_of(OUTCOME, OUTCOMES))
+    if outcome == "rejected":
+        reply_type = headers.text(TYPE, "the full name of the rejection")
+    else:
+        reply_type = headers.text_or_none(TYPE) or ""
+    return ReceivedReply(
+        saga_id=saga_id,
+        command_id=command_id,
+        attempt=headers.whole(ATTEMPT, "the number of the attempt that is answered"),
+        outcome=outcome,
+        type=reply_type,
+        skipped=headers.flag(SKIPPED),
+        retryable=headers.flag(RETRYABLE),
+        retry_after_ms=headers.whole_or_none(RETRYAFTERMS, "milliseconds to wait") or 0,
+        no_effect=headers.flag(NOEFFECT),
+    )
+
+
+def reply_body(record: IncomingRecord) -> Body | None:
+    """The body of a reply, for ``decode_body``. Raises ``MessageRejected``."""
+    return body_of(HeaderReader(record), record.value)
+
+
+def decode_failure(body: Body | None) -> tuple[str, str]:
+    """Type and message of a ``failed`` reply; both empty when there is no body. Raises ``MessageRejected``."""
+    if body is None:
+        return "", ""
+    data = cast("dict[str, str]", decode_body(body, FAILURE, lambda _: None))
+    return data["type"], data["message"]

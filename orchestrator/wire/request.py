@@ -1,0 +1,140 @@
+"""Requests: what clients and operators ask of a saga. Each is answered once, see ``outcome``."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias, assert_never, cast
+
+from orchestrator.blueprint.values import RECORD_NAME, Data
+from orchestrator.errors import MessageRejected
+from orchestrator.wire.avro import codec_for
+from orchestrator.wire.body import AvroBody, Body, JsonBody, body_of, decode_body
+from orchestrator.wire.headers import (
+    AVRO,
+    CONTENT_TYPE,
+    DATASCHEMA,
+    ID,
+    SOURCE,
+    SUBJECT,
+    TIME,
+    TYPE,
+    VERSION,
+    HeaderReader,
+    time_header,
+)
+from orchestrator.wire.partition import partition_of
+from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
+from orchestrator.wire.schemas import own_schema
+from orchestrator.wire.topics import Topics
+from orchestrator.wire.tree import parse_json
+
+REQUEST: Final = codec_for(own_schema("request"))
+
+START: Final = "saga.StartSaga"
+CANCEL: Final = "saga.CancelSaga"
+RETRY: Final = "saga.RetrySaga"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartSaga:
+    """Start the active version of ``saga``; the same id, saga and input again is the same saga."""
+
+    request_id: str
+    saga_id: str
+    saga: str
+    input: Body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelSaga:
+    """Undo the saga."""
+
+    request_id: str
+    saga_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrySaga:
+    """Try again what waits in an incident."""
+
+    request_id: str
+    saga_id: str
+
+
+Request: TypeAlias = StartSaga | CancelSaga | RetrySaga
+
+
+def request_record(topics: Topics, shards: int, request: Request, time_ms: int) -> OutgoingRecord:
+    """The record of ``request``, on the partition of its saga; ``shards`` is the namespace's number of them.
+
+    Raises ``ValueError`` for a start whose input is JSON: who has the saga at hand has its schema.
+    """
+    message_type, data = _data_of(request)
+    saga_id = request.saga_id.encode()
+    headers: Headers = (
+        VERSION,
+        (ID, request.request_id.encode()),
+        (TYPE, message_type.encode()),
+        (SOURCE, f"/{topics.namespace}".encode()),
+        (SUBJECT, saga_id),
+        (TIME, time_header(time_ms)),
+        (CONTENT_TYPE, AVRO.encode()),
+        (DATASCHEMA, REQUEST.schema_id.encode()),
+    )
+    partition = partition_of(request.saga_id, shards)
+    return OutgoingRecord(topics.requests, partition, saga_id, headers, REQUEST.encode(data))
+
+
+def _data_of(request: Request) -> tuple[str, Data]:
+    match request:
+        case StartSaga(saga=saga, input=AvroBody(schema_id, value)):
+            return START, {RECORD_NAME: START, "saga": saga, "schema": schema_id, "input": value}
+        case StartSaga():
+            raise ValueError(
+                f"expected the input of saga {request.saga_id} in Avro, got JSON: encode it with its schema"
+            )
+        case CancelSaga():
+            return CANCEL, {RECORD_NAME: CANCEL}
+        case RetrySaga():
+            return RETRY, {RECORD_NAME: RETRY}
+        case _:
+            assert_never(request)
+
+
+def parse_request(record: IncomingRecord) -> Request:
+    """The request in ``record``; the id it asks for is not judged here. Raises ``MessageRejected``.
+
+    As JSON (``content-type: application/json``) a start is ``{"saga": …, "input": …}``, the others need no body.
+    """
+    headers = HeaderReader(record)
+    message_type = headers.one_of(TYPE, (START, CANCEL, RETRY))
+    request_id = headers.text(ID, "the request's id")
+    saga_id = headers.text(SUBJECT, "a saga's id")
+    body = body_of(headers, record.value)
+    if isinstance(body, AvroBody):
+        data = cast("dict[str, Data]", decode_body(body, REQUEST, lambda _: None))
+        if data[RECORD_NAME] != message_type:
+            raise headers.refuse(TYPE, f"{data[RECORD_NAME]} as in the body", message_type)
+    else:
+        data = {}
+    match message_type:
+        case "saga.CancelSaga":
+            return CancelSaga(request_id=request_id, saga_id=saga_id)
+        case "saga.RetrySaga":
+            return RetrySaga(request_id=request_id, saga_id=saga_id)
+        case _:
+            saga, given = _start_of(body, data)
+            return StartSaga(request_id=request_id, saga_id=saga_id, saga=saga, input=given)
+
+
+def _start_of(body: Body | None, data: dict[str, Data]) -> tuple[str, Body]:
+    if not isinstance(body, JsonBody):
+        if not data:
+            raise MessageRejected("undecodable", f"expected a body, got none, in {START}")
+        return cast("str", data["saga"]), AvroBody(cast("str", data["schema"]), cast("bytes", data["input"]))
+    expected = f'expected {{"saga": …, "input": …}} in {START}'
+    try:
+        tree = parse_json(body.text)
+    except ValueError as error:
+        raise MessageRejected("undecodable", f"{expected}, got {error}") from error
+    if not isinstance(tree, dict) or tree.keys() != {"saga", "input"} or not isinstance(tree["saga"], str):
+        raise MessageRejected("undecodable", f"{expected}, got other JSON")
+    return tree["saga"], JsonBody(body.text, "input")
