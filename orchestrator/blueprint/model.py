@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
+Json: TypeAlias = bool | int | str | list["Json"] | dict[str, "Json"] | None
 """A JSON value without floats."""
 
 Expression: TypeAlias = dict[str, Json]
