@@ -148,10 +148,10 @@ class Runner:
         with contextlib.closing(shard):
             while not worker.stop.is_set() and not worker.drain.is_set():
                 worker.stepping_since = time.monotonic()
-                before = shard.trouble
+                before = shard.owned, shard.trouble
                 wake_ms = shard.step(clock_ms())
                 worker.stepping_since = None
-                _report(shard, before)
+                _report(shard, *before)
                 self._wait(worker, wake_ms)
             relay = shard.relay
             while relay is not None and relay.publishing and not worker.stop.wait(DRAIN_LOOK_S):
@@ -191,11 +191,9 @@ def _publish(relay: Relay, changed: threading.Event) -> None:
             changed.wait(None if wake_ms is None else max(0.0, (wake_ms - clock_ms()) / 1000))
 
 
-def _report(shard: Shard, before: OrchestratorError | None) -> None:
-    after = shard.trouble
-    if after is before:
-        return
-    if after is None:
+def _report(shard: Shard, owned: bool, trouble: OrchestratorError | None) -> None:  # noqa: FBT001 - what was true before
+    if shard.owned and not owned:
         _log.info("shard owned", shard=shard.shard)
-    elif before is None or str(before) != str(after):
-        _log.warning("shard not owned", shard=shard.shard, reason=type(after).__name__, text=str(after))
+    elif shard.trouble is not None and str(shard.trouble) != str(trouble):
+        reason = type(shard.trouble).__name__
+        _log.warning("shard not owned", shard=shard.shard, reason=reason, text=str(shard.trouble))
