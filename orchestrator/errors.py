@@ -60,6 +60,10 @@ class UnknownDefinition(RequestFailed):
     """No saga of this name is deployed in the namespace."""
 
 
+class SagaNotFound(RequestFailed):
+    """No saga has this id."""
+
+
 class RequestRefused(RequestFailed):
     """The saga's state does not allow what was asked."""
 

@@ -34,6 +34,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 _OPTION_PREFIX: Final = "SAGA_KAFKA__"
 _TEST_PREFIX: Final = "SAGA_TEST_"
+"""For tests alone, of which one is read here: ``SAGA_TEST_CRASH_AT=name:passes``, see ``Settings.crash_at``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Settings:
     batch_max: int = 500
     relay_backlog_max: int = 64
     cache_sagas: int = 5000
+    crash_at: tuple[str, int] | None = None
+    """For tests alone: the place, and which pass of it, where `saga run` kills itself (``orchestrator.crashpoints``)."""
     source: str = "the environment"
     """Where the addresses come from, for a person."""
 
@@ -93,6 +96,7 @@ def load(environment: Mapping[str, str] | None = None, directory: Path | None = 
         batch_max=_number(variables, "SAGA_BATCH_MAX", 500, 1, 100_000),
         relay_backlog_max=_number(variables, "SAGA_RELAY_BACKLOG_MAX", 64, 1, 100_000),
         cache_sagas=_number(variables, "SAGA_CACHE_SAGAS", 5000, 1, 10_000_000),
+        crash_at=_crash_at(variables),
         source="`saga dev` in " + LOCAL_DIRECTORY if recorded else "the environment",
     )
 
@@ -134,3 +138,14 @@ def _choice(variables: Mapping[str, str], name: str, options: tuple[str, ...]) -
     if text not in options:
         raise ConfigError(f"expected {' or '.join(options)} in {name}, got {text!r}")
     return text
+
+
+def _crash_at(variables: Mapping[str, str]) -> tuple[str, int] | None:
+    name = f"{_TEST_PREFIX}CRASH_AT"
+    text = variables.get(name)
+    if text is None:
+        return None
+    place, _, passes = text.rpartition(":")
+    if not place or not passes.isascii() or not passes.isdigit() or not int(passes):
+        raise ConfigError(f"expected a crash point and its pass from 1, like relay.after_end:3, in {name}, got {text!r}")
+    return place, int(passes)

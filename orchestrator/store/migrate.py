@@ -12,7 +12,7 @@ import psycopg
 
 from orchestrator.errors import ConfigError
 from orchestrator.store import queries
-from orchestrator.store.connection import MIGRATION_SESSION, Server, connect, translated
+from orchestrator.store.connection import MIGRATION_SESSION, READER_SESSION, Server, connect, translated
 from orchestrator.store.port import BATCH_FORMAT, FORMAT, GENESIS, Meta, check_meta
 
 _SQL: Final = queries.load()
@@ -39,6 +39,14 @@ def migrations() -> list[bytes]:
     found = sorted((file for file in folder.iterdir() if _FILE.fullmatch(file.name)), key=lambda file: file.name)
     assert [int(file.name[:4]) for file in found] == list(range(1, FORMAT + 1)), "migrations are numbered without gaps"
     return [file.read_bytes() for file in found]
+
+
+def has_tables(dsn: str) -> bool:
+    """Whether the database was migrated ever. Raises ``ConfigError``, ``Unavailable``."""
+    server = Server.of(dsn)
+    with translated(server), connect(server, "saga", READER_SESSION) as connection:
+        row = connection.execute(_SQL["has_tables"]).fetchone()
+        return row is not None and bool(row[0])
 
 
 def migrate(dsn: str, namespace: str, shards: int) -> Migrated:

@@ -36,6 +36,11 @@ def test_librdkafka_options_pass_through(tmp_path: Path) -> None:
     assert "SCRAM" not in repr(loaded)
 
 
+def test_a_test_may_name_the_place_where_the_service_kills_itself(tmp_path: Path) -> None:
+    loaded = settings.load({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "append.after_commit:2"}, tmp_path)
+    assert loaded.crash_at == ("append.after_commit", 2)
+
+
 @pytest.mark.parametrize(
     ("environment", "text"),
     [
@@ -44,6 +49,8 @@ def test_librdkafka_options_pass_through(tmp_path: Path) -> None:
         ({"SAGA_KAFKA": "a:1", "SAGA_SHARDS": "none"}, "expected a whole number from 1 to 1024 in SAGA_SHARDS"),
         ({"SAGA_KAFKA": "a:1", "SAGA_SHARDS": "0"}, "got '0'"),
         ({"SAGA_KAFKA": "a:1", "SAGA_GROUP_PROTOCOL": "new"}, "expected classic or consumer in SAGA_GROUP_PROTOCOL"),
+        ({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "relay.after_end"}, "its pass from 1, like relay.after_end:3"),
+        ({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "relay.after_end:0"}, "got 'relay.after_end:0'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, environment: dict[str, str], text: str) -> None:
