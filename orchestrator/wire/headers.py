@@ -80,7 +80,7 @@ class HeaderReader:
     """The headers of one record, by name and typed; what is missing or malformed raises ``MessageRejected``."""
 
     def __init__(self, record: IncomingRecord) -> None:
-        self._place = place_of(record)
+        self._record = record
         self._found = dict(record.headers)
         self._double = _contradictions(record.headers) if len(self._found) != len(record.headers) else frozenset[str]()
 
@@ -95,7 +95,7 @@ class HeaderReader:
             text = value.decode()
         except UnicodeDecodeError:
             raise self._malformed(name, "text in UTF-8", shown(value)) from None
-        if not text or len(text) > TEXT_MAX or _CONTROL.search(text):
+        if not text or len(text) > TEXT_MAX or (not text.isprintable() and _CONTROL.search(text)):
             raise self._malformed(name, f"1 to {TEXT_MAX} characters, none of them a control character", shown(text))
         return text
 
@@ -103,9 +103,7 @@ class HeaderReader:
         """The header as text; ``meaning`` says in an error what it should have been."""
         text = self.text_or_none(name)
         if text is None:
-            raise MessageRejected(
-                "missing_header", f"expected {meaning} in the header {name}, got none, in {self._place}"
-            )
+            raise self._missing(name, meaning)
         return text
 
     def whole_or_none(self, name: str, meaning: str, high: int = LONG_MAX) -> int | None:
@@ -119,9 +117,9 @@ class HeaderReader:
 
     def whole(self, name: str, meaning: str, high: int = LONG_MAX) -> int:
         """A number from 0 to ``high``."""
-        self.text(name, meaning)
         value = self.whole_or_none(name, meaning, high)
-        assert value is not None
+        if value is None:
+            raise self._missing(name, meaning)
         return value
 
     def time_ms_or_none(self, name: str, meaning: str) -> int | None:
@@ -129,43 +127,47 @@ class HeaderReader:
         text = self.text_or_none(name)
         if text is None:
             return None
-        if _TIME.fullmatch(text):
-            try:
-                since = datetime.fromisoformat(text.upper()) - _EPOCH
-            except (ValueError, OverflowError):
-                pass
-            else:
-                if since >= timedelta(0):
-                    return since // timedelta(milliseconds=1)
-        raise self._malformed(name, f"{meaning}, a time like 2026-01-31T12:00:00.000Z", shown(text))
-
-    def time_ms(self, name: str, meaning: str) -> int:
-        """An RFC 3339 time in milliseconds since 1970."""
-        self.text(name, meaning)
-        value = self.time_ms_or_none(name, meaning)
-        assert value is not None
-        return value
+        moment_ms = _ms_of(text)
+        if moment_ms is None:
+            raise self._malformed(name, f"{meaning}, a time like 2026-01-31T12:00:00.000Z", shown(text))
+        return moment_ms
 
     def flag(self, name: str) -> bool:
         """A CloudEvents boolean; false when it is not there."""
-        return self.one_of(name, ("true", "false"), "false") == "true"
+        return name in self._found and self.one_of(name, ("true", "false")) == "true"
 
-    def one_of(self, name: str, values: Sequence[str], default: str | None = None) -> str:
-        """One of ``values``; must be there unless there is a ``default``."""
+    def one_of(self, name: str, values: Sequence[str]) -> str:
+        """One of ``values``."""
+        text = self.text_or_none(name)
+        if text is not None and text in values:
+            return text
         meaning = f"one of {', '.join(values)}"
-        text = self.text(name, meaning) if default is None else self.text_or_none(name) or default
-        if text not in values:
-            raise self._malformed(name, meaning, shown(text))
-        return text
+        raise self._missing(name, meaning) if text is None else self._malformed(name, meaning, shown(text))
 
     def refuse(self, name: str, expected: str, got: str) -> MessageRejected:
         """What to raise when a header is well formed and contradicts another."""
         return self._malformed(name, expected, got)
 
+    def _missing(self, name: str, meaning: str) -> MessageRejected:
+        text = f"expected {meaning} in the header {name}, got none, in {place_of(self._record)}"
+        return MessageRejected("missing_header", text)
+
     def _malformed(self, name: str, expected: str, got: str) -> MessageRejected:
         return MessageRejected(
-            "malformed_header", f"expected {expected} in the header {name}, got {got}, in {self._place}"
+            "malformed_header", f"expected {expected} in the header {name}, got {got}, in {place_of(self._record)}"
         )
+
+
+@lru_cache(maxsize=1024)
+def _ms_of(text: str) -> int | None:
+    """Milliseconds since 1970 of an RFC 3339 time; None when it is none."""
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        since = datetime.fromisoformat(text.upper()) - _EPOCH
+    except (ValueError, OverflowError):
+        return None
+    return since // timedelta(milliseconds=1) if since >= timedelta(0) else None
 
 
 def _contradictions(headers: Headers) -> frozenset[str]:
