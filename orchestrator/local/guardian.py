@@ -104,16 +104,16 @@ def signal_all(processes: list[psutil.Process], number: int) -> None:
 def wait_gone(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Wait until the processes have ended, at most so long; gives those that have not.
 
-    A process that has ended counts as gone before its parent has asked for its status: an orphan's parent is process 1,
-    and that may be in no hurry.
+    An orphan's parent is process 1, which may be in no hurry to ask for its status: it counts as gone before that.
     """
     deadline = time.monotonic() + seconds
-    while (alive := [process for process in processes if _is_alive(process)]) and time.monotonic() < deadline:
+    while (alive := [process for process in processes if is_alive(process)]) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     return alive
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one whose parent has not yet asked for its status has."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

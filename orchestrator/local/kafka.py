@@ -7,7 +7,6 @@ import base64
 import shutil
 import signal
 import socket
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -104,12 +103,12 @@ class KafkaBroker:
         """Start the broker and return when it answers; raises `ConfigError` (port taken) or `Unavailable`."""
         self._directory.mkdir(parents=True, exist_ok=True)
         java = _java([str(jar) for jar in class_path()])
-        end_left_over(self._command(java).record)
+        end_left_over(self._command(java))
         self._format(java)
         for attempt in range(1, ATTEMPTS + 1):
             self.port = self._choose_port()
             self._write_properties(self._properties_file, self._directory / "data")
-            process = self._process = ServerProcess(self._command(java))
+            process = self._process = ServerProcess(self._command([*java, "kafka.Kafka", str(self._properties_file)]))
             process.start()
             if wait_until_it_serves(HOST, self.port, lambda process=process: process.running):
                 (self._directory / "port").write_text(str(self.port), encoding="utf-8")
@@ -166,15 +165,11 @@ class KafkaBroker:
         self._write_properties(properties, unfinished)
         # Kafka's own form of a uuid; a leading hyphen would be read as an option.
         cluster_id = "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-        result = subprocess.run(
-            [*java, "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(properties)],
-            cwd=self._directory,
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-        if result.returncode != 0:
-            message = f"expected Kafka's StorageTool to format {unfinished}, got:\n{result.stdout}{result.stderr}"
+        arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
+        tool = ServerProcess(self._command([*java, "kafka.tools.StorageTool", *arguments]))
+        tool.start()
+        if tool.wait() != 0:
+            message = f"expected Kafka's StorageTool to format {unfinished}, got:\n{tool.log_tail()}"
             raise Unavailable(message)
         properties.unlink()
         unfinished.rename(data)
@@ -200,10 +195,10 @@ class KafkaBroker:
         last = self._directory / "port"
         return free_port(int(last.read_text(encoding="utf-8")) if last.exists() else None)
 
-    def _command(self, java: list[str]) -> Command:
+    def _command(self, line: list[str]) -> Command:
         return Command(
             name="Kafka",
-            line=[*java, "kafka.Kafka", str(self._properties_file)],
+            line=line,
             directory=self._directory,
             log=self.log,
             stop_signal=signal.SIGTERM,

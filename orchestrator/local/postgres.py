@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.errors import ConfigError, Unavailable
-from orchestrator.local.guardian import identity
+from orchestrator.local.guardian import wait_gone
 from orchestrator.local.ports import HOST, free_port, require_free
 from orchestrator.local.processes import Command, ServerProcess, end_left_over
 
@@ -82,14 +82,14 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and return when it answers; raises `ConfigError` (port taken) or `Unavailable`."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        end_left_over(self._command().record)
+        end_left_over(self._command())
         if self._user is not None:
             _admit(self._user, self._directory, _binary("postgres"))
         self._initialise()
         self._end_unrecorded()
         for attempt in range(1, ATTEMPTS + 1):
             self.port = self._choose_port()
-            process = self._process = ServerProcess(self._command())
+            process = self._process = ServerProcess(self._server_command())
             process.start()
             if self._answers(process):
                 (self._directory / "port").write_text(str(self.port), encoding="utf-8")
@@ -135,7 +135,12 @@ class PostgresServer:
 
     def create_database(self, name: str) -> str:
         """Create a database and give its URL; one that exists already stays as it is."""
-        result = self._run("createdb", "--template=template0", "--maintenance-db", self.dsn(), name)
+        result = subprocess.run(
+            [_binary("createdb"), "--template=template0", "--maintenance-db", self.dsn(), name],
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         if result.returncode != 0 and "already exists" not in result.stderr:
             message = f"expected Postgres to create the database {name}, got `{result.stderr.strip()}`: see {self.log}"
             raise Unavailable(message)
@@ -152,11 +157,14 @@ class PostgresServer:
         if self._user is not None:
             shutil.chown(unfinished, self._user)
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
-        result = self._run(
-            "initdb", *options, "--builtin-locale=C.UTF-8", f"--username={SUPERUSER}", f"--pgdata={unfinished}"
+        initdb = ServerProcess(
+            self._command(
+                "initdb", *options, "--builtin-locale=C.UTF-8", f"--username={SUPERUSER}", f"--pgdata={unfinished}"
+            )
         )
-        if result.returncode != 0:
-            message = f"expected initdb to make {unfinished}, got:\n{result.stdout}{result.stderr}"
+        initdb.start()
+        if initdb.wait() != 0:
+            message = f"expected initdb to make {unfinished}, got:\n{initdb.log_tail()}"
             raise Unavailable(message)
         unfinished.rename(self._data)
 
@@ -169,28 +177,19 @@ class PostgresServer:
         file = self._data / "postmaster.pid"
         try:
             process = psutil.Process(int(file.read_text(encoding="utf-8").split()[0]))
-            ours = Path(process.cwd()) == self._data.resolve()
+            ours = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._data.resolve()
+        except (psutil.AccessDenied, psutil.ZombieProcess, IndexError, ValueError):
+            # Another user's process, one that has ended unnoticed, or a file that was cut off while being written.
+            file.unlink()
         except (FileNotFoundError, psutil.NoSuchProcess):
             return
-        except (psutil.AccessDenied, IndexError, ValueError):
-            # Another user's process, or a file that was cut off while being written.
-            ours, process = False, None
-        if ours and process is not None:
-            process.kill()
-            process.wait(START_SECONDS)
         else:
+            if not ours:
+                file.unlink()
+                return
+            process.kill()
+            wait_gone([process], START_SECONDS)
             file.unlink()
-
-    def _run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [_binary(program), *arguments],
-            **identity(self._user),
-            # The caller's working directory may be closed to the unprivileged user.
-            cwd=self._directory,
-            text=True,
-            capture_output=True,
-            check=False,
-        )
 
     def _choose_port(self) -> int:
         if self._requested_port is not None:
@@ -198,11 +197,14 @@ class PostgresServer:
         last = self._directory / "port"
         return free_port(int(last.read_text(encoding="utf-8")) if last.exists() else None)
 
-    def _command(self) -> Command:
+    def _server_command(self) -> Command:
         settings = [argument for name, value in self._settings.items() for argument in ("-c", f"{name}={value}")]
+        return self._command("postgres", "-D", str(self._data), "-p", str(self.port), *settings)
+
+    def _command(self, program: str = "postgres", *arguments: str) -> Command:
         return Command(
             name="Postgres",
-            line=[str(_binary("postgres")), "-D", str(self._data), "-p", str(self.port), *settings],
+            line=[str(_binary(program)), *arguments],
             directory=self._directory,
             log=self.log,
             stop_signal=signal.SIGINT,  # "fast shutdown": roll back what is open, write a checkpoint

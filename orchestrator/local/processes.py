@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.errors import Unavailable
-from orchestrator.local.guardian import POLL_SECONDS, family, signal_all, wait_gone
+from orchestrator.local.guardian import POLL_SECONDS, family, is_alive, signal_all, wait_gone
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
 # A server that has not ended after its polite signal is killed; both servers need about a second.
@@ -85,6 +85,13 @@ class ServerProcess:
         with suppress(psutil.NoSuchProcess):
             _write(command.record, [self._guardian.pid, self.pid])
 
+    def wait(self) -> int:
+        """Wait until the server ends by itself, and give its exit status."""
+        assert self._guardian is not None, "not started"
+        status = self._guardian.wait()
+        self._reap()
+        return status
+
     def stop(self) -> None:
         """End the server politely, after a while by force; returns when all its processes are gone."""
         if self._guardian is None:
@@ -110,7 +117,7 @@ class ServerProcess:
         tree = self._tree()
         signal_all(tree, signal.SIGSTOP)
         deadline = time.monotonic() + STOP_GRACE_SECONDS
-        while any(process.status() != psutil.STATUS_STOPPED for process in tree) and time.monotonic() < deadline:
+        while any(map(_goes_on, tree)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
     def resume(self) -> None:
@@ -148,23 +155,30 @@ class ServerProcess:
         self._command.record.unlink(missing_ok=True)
 
 
-def end_left_over(record: Path) -> None:
-    """End the server that a killed run left behind, if it still runs; `record` is its `Command.record`.
+def _goes_on(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}
+    return False
+
+
+def end_left_over(command: Command) -> None:
+    """End what a killed run of this command left behind, if it still runs.
 
     Mostly its guardian is about to end it, and is given time for it.
     """
-    processes = [process for process in _read(record) if process.is_running()]
-    trees = [member for process in processes for member in family(process.pid)]
+    recorded = _read(command.record)
+    trees = [member for process in recorded for member in family(process.pid)]
+    if len(recorded) == 1:
+        # The guardian was killed, too.
+        signal_all(recorded, command.stop_signal)
     alive = wait_gone(trees, STOP_GRACE_SECONDS)
     signal_all(alive, signal.SIGKILL)
     alive = wait_gone(alive, KILL_GRACE_SECONDS)
     if alive:
         names = ", ".join(f"{process.pid} ({process.name()})" for process in alive)
-        message = (
-            f"expected the servers of {record.parent} to be gone, got {names}, which SIGKILL does not end: end them"
-        )
+        message = f"expected nothing to run in {command.directory}, got {names}, which SIGKILL does not end: end that"
         raise Unavailable(message)
-    record.unlink(missing_ok=True)
+    command.record.unlink(missing_ok=True)
 
 
 def _write(record: Path, pids: Iterable[int]) -> None:
@@ -173,7 +187,7 @@ def _write(record: Path, pids: Iterable[int]) -> None:
 
 
 def _read(record: Path) -> list[psutil.Process]:
-    """Read the recorded processes that still exist; a process that only has the same id is none of them."""
+    """Read the recorded processes that still run; a process that only has the same id is none of them."""
     try:
         written = json.loads(record.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
@@ -183,6 +197,6 @@ def _read(record: Path) -> list[psutil.Process]:
     for entry in written:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(entry["pid"])
-            if abs(process.create_time() - entry["created"]) < SAME_START_SECONDS:
+            if is_alive(process) and abs(process.create_time() - entry["created"]) < SAME_START_SECONDS:
                 found.append(process)
     return found

@@ -109,6 +109,12 @@ def test_a_server_that_ends_by_itself_is_reported_with_its_status_and_its_log(
         server.require_running()
 
 
+def test_a_command_that_ends_by_itself_gives_its_status(directory: Path, started: list[ServerProcess]) -> None:
+    server, _ = start(directory, f"{UP}; raise SystemExit(3)", started)
+    assert server.wait() == 3
+    server.require_running()
+
+
 def test_a_server_that_was_stopped_is_not_missed(directory: Path, started: list[ServerProcess]) -> None:
     server, _ = start(directory, WAIT, started)
     server.require_running()
@@ -156,10 +162,7 @@ def test_a_server_ends_when_its_owner_is_killed(directory: Path, then: str) -> N
     signal_all(children, signal.SIGKILL)
 
 
-def test_a_server_whose_guardian_was_killed_too_is_ended_by_the_next_run(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processes, "STOP_GRACE_SECONDS", 0.1)
+def test_a_server_whose_guardian_was_killed_too_is_ended_by_the_next_run(directory: Path) -> None:
     owner, recorded = own(directory, READY)
     with owner:
         owner.send_signal(signal.SIGSTOP)
@@ -167,7 +170,7 @@ def test_a_server_whose_guardian_was_killed_too_is_ended_by_the_next_run(
         guardian.kill()
         owner.kill()
     assert server.is_running()
-    end_left_over(directory / "processes.json")
+    end_left_over(command(directory, WAIT))
     assert wait_gone(recorded, 0) == []
     assert not (directory / "processes.json").exists()
 
@@ -178,6 +181,6 @@ def test_a_stranger_that_got_the_recorded_id_is_left_alone(directory: Path) -> N
         created = psutil.Process(stranger.pid).create_time() - 60
         record = directory / "processes.json"
         record.write_text(json.dumps([{"pid": stranger.pid, "created": created}]))
-        end_left_over(record)
+        end_left_over(command(directory, WAIT))
         assert stranger.poll() is None
         stranger.kill()

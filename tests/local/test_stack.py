@@ -92,15 +92,6 @@ def test_a_database_can_be_created_and_created_again(own_stack: LocalStack) -> N
         assert connection.execute("select current_database()").fetchone() == ("bank",)
 
 
-def test_the_addresses_are_recorded_for_every_command_while_the_stack_runs() -> None:
-    with new_directory() as parent:
-        directory = parent / settings.LOCAL_DIRECTORY
-        with LocalStack(directory) as stack:
-            loaded = settings.load({}, parent)
-            assert (loaded.kafka, loaded.database) == (stack.kafka, stack.database)
-        assert not (directory / settings.ADDRESSES_FILE).exists()
-
-
 def test_killed_servers_come_back_with_their_data_and_their_addresses(own_stack: LocalStack) -> None:
     text = write(own_stack)
     addresses = own_stack.kafka, own_stack.database
@@ -114,11 +105,15 @@ def test_killed_servers_come_back_with_their_data_and_their_addresses(own_stack:
     assert read(own_stack, text) == (text, text)
 
 
-def test_a_stopped_stack_comes_back_with_its_data_and_its_addresses() -> None:
-    with new_directory() as directory:
+def test_a_stack_records_its_addresses_and_comes_back_with_them_and_its_data() -> None:
+    with new_directory() as parent:
+        directory = parent / settings.LOCAL_DIRECTORY
         with LocalStack(directory) as stack:
             text = write(stack)
             addresses = stack.kafka, stack.database
+            recorded = settings.load({}, parent)
+            assert (recorded.kafka, recorded.database) == addresses
+        assert not (directory / settings.ADDRESSES_FILE).exists()
         with LocalStack(directory) as stack:
             assert (stack.kafka, stack.database) == addresses
             assert read(stack, text) == (text, text)
