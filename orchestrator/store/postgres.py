@@ -229,7 +229,8 @@ class PostgresShardStore:
         return row
 
     def _end_lock_holder(self) -> None:
-        self._execute("end_lock_holder", {"shard": self._shard, "wait_ms": END_SESSION_MS})
+        held = {"shard": self._shard, "held_ms": LOCK_TIMEOUT_MS, "wait_ms": END_SESSION_MS}
+        self._execute("end_lock_holder", held)
 
     def _lost_race(self, batch: Batch) -> None:
         found = self._execute("whose", {"shard": self._shard}).fetchone()

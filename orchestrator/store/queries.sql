@@ -25,12 +25,14 @@ for update;
 
 -- name: end_lock_holder
 -- End the session that holds a shard's row, and wait until it is gone. The row names its holder (xmax), so nobody is hit
--- who only waits in the same queue; pg_blocking_pids() would name those too, and only while we wait ourselves.
--- Takes no lock.
+-- who only waits in the same queue: pg_blocking_pids() would name those too, and only while we wait ourselves. Who took
+-- the row just now works, and is left alone. Takes no lock.
 select l.pid, pg_terminate_backend(l.pid, %(wait_ms)s::bigint) as ended
 from saga.shards as s
 join pg_locks as l on l.locktype = 'transactionid' and l.granted and l.transactionid = s.xmax
-where s.shard = %(shard)s::integer and l.pid <> pg_backend_pid();
+join pg_stat_activity as a on a.pid = l.pid
+where s.shard = %(shard)s::integer and l.pid <> pg_backend_pid()
+    and a.xact_start < clock_timestamp() - make_interval(secs => %(held_ms)s::integer / 1000.0);
 
 
 -- name: append
@@ -216,15 +218,32 @@ limit %(limit)s::integer;
 
 
 -- name: list_sagas
--- A page of sagas, the newest first. `labels` null: any; else one of these label objects must be contained.
--- `after`: the last saga of the page before.
+-- A page of sagas, the newest first. `after`: the last saga of the page before.
 select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,
     s.started_ms, s.ended_ms,
     s.seq <= coalesce((select min(o.seq) from saga.outbox as o where o.shard = s.shard), 0) as published
 from saga.sagas as s
 where (%(status)s::text is null or s.status = %(status)s::text)
     and (%(saga)s::text is null or s.saga = %(saga)s::text)
-    and (%(labels)s::jsonb[] is null or (s.labels <> '{}' and s.labels @> any(%(labels)s::jsonb[])))
+    and (%(after)s::text is null or (s.started_ms, s.saga_id) < (
+        select a.started_ms, a.saga_id from saga.shards as n
+        join saga.sagas as a on a.shard = n.shard and a.saga_id = %(after)s::text))
+order by s.started_ms desc, s.saga_id desc
+limit %(limit)s::integer;
+
+
+-- name: list_sagas_with_labels
+-- The same for sagas that have one of these label objects. Materialized, so that it goes by the index of the labels: the
+-- planner cannot know how rare a label is, and would look for it through all sagas in the order of the page.
+with labelled as materialized (
+    select * from saga.sagas where labels <> '{}' and labels @> any(%(labels)s::jsonb[])
+)
+select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,
+    s.started_ms, s.ended_ms,
+    s.seq <= coalesce((select min(o.seq) from saga.outbox as o where o.shard = s.shard), 0) as published
+from labelled as s
+where (%(status)s::text is null or s.status = %(status)s::text)
+    and (%(saga)s::text is null or s.saga = %(saga)s::text)
     and (%(after)s::text is null or (s.started_ms, s.saga_id) < (
         select a.started_ms, a.saga_id from saga.shards as n
         join saga.sagas as a on a.shard = n.shard and a.saga_id = %(after)s::text))

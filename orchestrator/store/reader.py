@@ -110,15 +110,12 @@ class Reader:
 
     def list_sagas(self, chosen: SagaFilter) -> list[ListedSaga]:
         """A page of sagas, the newest first."""
-        labels = [values.dumps(dict(each)) for each in _meanings(chosen.labels)] if chosen.labels else None
-        rows = self._fetch(
-            "list_sagas",
-            status=chosen.status,
-            saga=chosen.saga,
-            labels=labels,
-            after=chosen.after,
-            limit=chosen.limit,
-        )
+        page = {"status": chosen.status, "saga": chosen.saga, "after": chosen.after, "limit": chosen.limit}
+        if chosen.labels:
+            labels = [values.dumps(dict(each)) for each in _meanings(chosen.labels)]
+            rows = self._fetch("list_sagas_with_labels", labels=labels, **page)
+        else:
+            rows = self._fetch("list_sagas", **page)
         return [_listed_saga(row) for row in rows]
 
     def _fetch(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
