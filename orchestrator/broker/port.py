@@ -15,7 +15,7 @@ from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 
 
 class Fenced(OrchestratorError):
-    """This producer may not write any more; it does not prove that somebody else owns the shard."""
+    """The producer may not write any more; it does not prove that somebody else owns the shard."""
 
 
 class InputLost(OrchestratorError):
@@ -38,6 +38,8 @@ class TopicSpec:
     name: str
     partitions: int
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    replication: int | None = None
+    """Copies of each record; None: the cluster's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class TopicDescription:
     """Changes when the topic is deleted and created again."""
     partitions: int
     max_message_bytes: int
+    replication: int = 1
+    """Copies of each record, of the partition that has the fewest."""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    """All topic configurations, defaults included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class InputPosition:
 
 
 class Membership(Protocol):
-    """This process in the consumer group of the namespace: which shards it should own."""
+    """A process in the consumer group of the namespace: which shards it should own."""
 
     def poll(self, timeout_s: float) -> frozenset[int]:
         """Keep the membership alive; return the shards assigned now (empty while rebalancing or cut off)."""

@@ -1,0 +1,96 @@
+"""What every librdkafka client needs of us: to be made, and to be heard when it fails."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (
+    ConfigEntry,
+    ConfigResource,
+    DeletedRecords,
+    DescribeClusterResult,
+    ListOffsetsResultInfo,
+    NewTopic,
+    OffsetSpec,
+    TopicDescription,
+)
+
+from orchestrator.broker.configuration import Configuration
+from orchestrator.broker.translation import error_of
+from orchestrator.errors import ConfigError
+
+Client = TypeVar("Client")
+
+
+class Polled(Protocol):
+    """A producer or an admin client: its callbacks run in ``poll``."""
+
+    def poll(self, timeout: float, /) -> int:
+        """Run what waits, or what comes within ``timeout`` seconds; returns how many events there were."""
+        ...
+
+
+class AdminApi(Polled, Protocol):
+    """What we use of ``AdminClient``, with the results that its annotations leave out."""
+
+    def describe_cluster(self, *, request_timeout: float) -> Future[DescribeClusterResult]:
+        """Its id and its brokers."""
+        ...
+
+    def describe_topics(
+        self, topics: TopicCollection, *, request_timeout: float
+    ) -> dict[str, Future[TopicDescription]]:
+        """By name; a topic that does not exist is an error."""
+        ...
+
+    def describe_configs(
+        self, resources: list[ConfigResource], *, request_timeout: float
+    ) -> dict[ConfigResource, Future[dict[str, ConfigEntry]]]:
+        """All settings, defaults included; of one broker at most."""
+        ...
+
+    def create_topics(
+        self, new_topics: list[NewTopic], *, request_timeout: float, operation_timeout: float
+    ) -> dict[str, Future[None]]:
+        """By name; a topic that exists is an error."""
+        ...
+
+    def list_offsets(
+        self,
+        topic_partition_offsets: dict[TopicPartition, OffsetSpec],
+        *,
+        isolation_level: IsolationLevel,
+        request_timeout: float,
+    ) -> dict[TopicPartition, Future[ListOffsetsResultInfo]]:
+        """By partition, of the leaders."""
+        ...
+
+    def delete_records(
+        self, topic_partition_offsets: list[TopicPartition], *, request_timeout: float, operation_timeout: float
+    ) -> dict[TopicPartition, Future[DeletedRecords]]:
+        """By partition; an offset behind the end is an error."""
+        ...
+
+
+def made(make: Callable[[Configuration], Client], configuration: Configuration) -> Client:
+    """``make(configuration)``; raises ``ConfigError`` for a key or value that librdkafka refuses."""
+    try:
+        return make(configuration)
+    except KafkaException as error:
+        raise ConfigError(
+            f"expected librdkafka to take the configuration, got "
+            f"{error_of(error).str()}: check the SAGA_KAFKA__ settings"
+        ) from error
+
+
+def heard(client: Polled, raised: KafkaException) -> KafkaError:
+    """The error of ``raised``, after the client's error callback heard why connections fail.
+
+    Blocking calls do not run callbacks. A fatal error is raised by the callback, and tells more than ``raised``.
+    """
+    try:
+        client.poll(0)
+    except KafkaException as fatal:
+        return error_of(fatal)
+    return error_of(raised)

@@ -1,0 +1,105 @@
+"""The two input logs of one shard, read by hand: read_committed, from given offsets, in no group.
+
+Every error but end-of-partition is ``InputLost``: librdkafka reports an offset out of range once and then stays silent
+for ever. A connection that fails is no error here; librdkafka makes a new one and reads on at the same offset.
+"""
+
+from collections import deque
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from orchestrator.broker import configuration
+from orchestrator.broker.client import made
+from orchestrator.broker.port import InputLost, InputPosition
+from orchestrator.broker.translation import ConnectionTrouble, Local, error_of
+from orchestrator.wire.record import IncomingRecord
+from orchestrator.wire.topics import Topics
+
+CONSUME_MAX: Final = 100_000
+"""librdkafka's own bound is 1,000,000 messages in one call."""
+
+
+def record_of(message: Message) -> IncomingRecord:
+    """A message that is no error, as a record. A header without value reads as an empty one."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    headers = tuple([(name, _header(value)) for name, value in message.headers() or ()])
+    return IncomingRecord(topic, partition, offset, message.timestamp()[1], message.key(), headers, message.value())
+
+
+def _header(value: str | bytes | None) -> bytes:
+    return b"" if value is None else value.encode() if isinstance(value, str) else value
+
+
+class KafkaInputs:
+    """Reads ``requests[shard]`` and ``replies[shard]``; see the port."""
+
+    def __init__(self, connection: configuration.Connection, topics: Topics, shard: int, at: InputPosition) -> None:
+        self._requests = topics.requests
+        self._doing = f"read {topics.requests}[{shard}] and {topics.replies}[{shard}]"
+        self._next = {topics.requests: at.next_requests, topics.replies: at.next_replies}
+        self._replies = topics.replies
+        self._waiting: deque[Message] = deque()
+        self._trouble = ConnectionTrouble()
+        self._closed = False
+        self._consumer = made(Consumer, {**connection.client(self._trouble), **configuration.inputs(topics.group)})
+        self._consumer.assign([TopicPartition(topic, shard, offset) for topic, offset in self._next.items()])
+
+    def wait(self, timeout_s: float) -> None:
+        """See the port; also returns when the end of a log was reached, since ``position`` will say so."""
+        if not self._waiting:
+            try:
+                message = self._consumer.poll(timeout_s)
+            except KafkaException as error:
+                raise self._lost(error_of(error)) from error
+            if message is not None:
+                self._waiting.append(message)
+
+    def poll(self, limit: int) -> list[IncomingRecord]:
+        """See the port."""
+        records: list[IncomingRecord] = []
+        while len(records) < limit and self._fill(limit - len(records)):
+            while self._waiting and len(records) < limit:
+                message = self._waiting.popleft()
+                error = message.error()
+                if error is None:
+                    record = record_of(message)
+                    self._next[record.topic] = record.offset + 1
+                    records.append(record)
+                else:
+                    self._reach(message, error)
+        return records
+
+    def _fill(self, count: int) -> bool:
+        """Whether messages wait, after asking for what is here already."""
+        if not self._waiting:
+            try:
+                # With a timeout it would wait for all of `count`; without, it gives what has been fetched.
+                self._waiting.extend(self._consumer.consume(min(count, CONSUME_MAX), 0))
+            except KafkaException as error:
+                raise self._lost(error_of(error)) from error
+        return bool(self._waiting)
+
+    def _reach(self, message: Message, error: KafkaError) -> None:
+        """End of partition: the offset is behind the control records that nobody is handed."""
+        topic, offset = message.topic(), message.offset()
+        if error.code() != Local.PARTITION_EOF or topic is None or offset is None:
+            raise self._lost(error)
+        self._next[topic] = offset
+
+    def _lost(self, error: KafkaError) -> InputLost:
+        return InputLost(f"Kafka: expected to {self._doing}, got {error.name()}: {error.str()}: take over again")
+
+    def position(self) -> InputPosition:
+        """See the port."""
+        return InputPosition(self._next[self._requests], self._next[self._replies])
+
+    def close(self) -> None:
+        """Stop reading; safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._waiting.clear()
+            self._consumer.close()
