@@ -6,11 +6,12 @@ What an annotation does not say is checked when the handler answers; nothing her
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from orchestrator.definition.conversion import Answers, answers_of
+from orchestrator.definition.kinds import Kind, bare, members, name_of
 from orchestrator.definition.messages import Command, Query, Rejection
 from orchestrator.errors import HandlerRefused
 from orchestrator.participant.context import Connection, Context
@@ -93,14 +94,12 @@ def _fault(kind: type, answers: Answers, function: Callable[..., object]) -> str
         return f"expected a function of (command, context), got one of {inspect.signature(function)}"
     annotations = _annotations(function)
     taken = annotations.get(next(iter(inspect.signature(function).parameters)), Any)
-    if isinstance(taken, type) and not issubclass(kind, taken):
-        return f"the handler takes {_name(taken)}, expected {kind.__name__}"
-    returned = annotations.get("return", Any)
-    allowed = {*_members(answers.reply), *answers.rejections, typing.NoReturn, typing.Never}
-    for member in _members(returned):
-        if member is not Any and not _is_one_of(member, allowed):
-            expected = " | ".join(map(_name, (*_members(answers.reply), *answers.rejections)))
-            return f"the handler returns {_name(member)}, expected {expected}"
+    if taken is not Any and isinstance(taken, type) and not issubclass(kind, taken):
+        return f"the handler takes {name_of(taken)}, expected {kind.__name__}"
+    allowed = (*members(answers.reply), *answers.rejections)
+    for member in members(annotations.get("return", Any)):
+        if member not in (Any, typing.Never, typing.NoReturn) and not _is_one_of(member, allowed):
+            return f"the handler returns {name_of(member)}, expected {' | '.join(map(name_of, allowed))}"
     return None
 
 
@@ -117,16 +116,8 @@ def _annotations(function: Callable[..., object]) -> Mapping[str, Any]:
     return found
 
 
-def _members(kind: object) -> tuple[Any, ...]:
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return typing.get_args(kind)
-    return (type(None),) if kind is None else (kind,)
-
-
-def _is_one_of(member: object, allowed: set[object]) -> bool:
-    classes = tuple(kind for kind in allowed if isinstance(kind, type))
-    return member in allowed or (isinstance(member, type) and issubclass(member, classes))
-
-
-def _name(kind: object) -> str:
-    return "None" if kind is type(None) else getattr(kind, "__name__", str(kind))
+def _is_one_of(member: Kind, allowed: Collection[Kind]) -> bool:
+    """Whether ``member`` is allowed, or a subclass of what is; ``Annotated`` says nothing here."""
+    plain = [bare(kind) for kind in allowed]
+    classes = tuple(kind for kind in plain if isinstance(kind, type))
+    return bare(member) in plain or (isinstance(bare(member), type) and issubclass(bare(member), classes))

@@ -1,12 +1,16 @@
 """The inbox as a port: runs a handler once for each command id and repeats its first answer.
 
 An implementation keeps its rows in the database that the handlers change, so that the effect and the answer commit
-together. It knows neither Kafka nor Avro: an answer's body is bytes to it.
+together. An answer's body is bytes to it. What is stored is final: an answer that is ``failed`` here promises that
+nothing happened.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
+
+from orchestrator.wire.command import Role
+from orchestrator.wire.reply import Answer, completed, failed
 
 Connection_co = TypeVar("Connection_co", covariant=True)
 
@@ -20,32 +24,16 @@ class Delivery:
     command_id: str
     undoes: str | None
     """On an undo and a probe the command id of the do."""
-    role: Literal["do", "undo", "probe"]
+    role: Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A first answer, as it is stored and repeated."""
-
-    outcome: Literal["completed", "rejected", "failed"]
-    """``failed`` is final here, and nothing happened: what may be tried again is never stored."""
-    type: str = ""
-    """Avro full name of the reply or rejection; on ``failed`` the name of what failed."""
-    schema: str = ""
-    """Schema id of the body; empty: there is none."""
-    body: bytes | None = None
-    """Avro; on ``failed`` the message in UTF-8."""
-    skipped: bool = False
-    """An undo of what never happened: the handler was not called."""
-
-
-REFUSED = Answer(
-    outcome="failed", type="Refused", body=b"its undo or probe came first: the command is not done any more"
+REFUSED: Final = failed(
+    "Refused", "its undo or probe came first: the command is not done any more", retryable=False, no_effect=True
 )
 """The first answer of a do that was undone or asked for before it came."""
 
-SKIPPED = Answer(outcome="completed", skipped=True)
-"""The answer to an undo of what did not happen."""
+SKIPPED: Final = completed(skipped=True)
+"""The answer to an undo of what did not happen: its handler is not called."""
 
 
 class Retryable(Exception):

@@ -10,7 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from orchestrator.errors import ConfigError, Unavailable
-from orchestrator.participant.inbox import REFUSED, SKIPPED, Answer, Delivery, Retryable
+from orchestrator.participant.inbox import REFUSED, SKIPPED, Delivery, Retryable
+from orchestrator.wire.reply import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ _CLAIM: Final = "insert into saga_inbox (namespace, command_id) values (%s, %s) 
 _STORED: Final = "select outcome, type, schema, body, skipped from saga_inbox where namespace = %s and command_id = %s"
 
 _REFUSE: Final = """
-insert into saga_inbox (namespace, command_id, outcome, type, body) values (%s, %s, %s, %s, %s) on conflict do nothing
+insert into saga_inbox (namespace, command_id, outcome, schema, body) values (%s, %s, %s, %s, %s) on conflict do nothing
 """
 
 _ANSWER: Final = """
@@ -160,7 +161,7 @@ def _answered(
         return _stored(connection, own)
     if delivery.undoes is not None:
         do = (delivery.namespace, delivery.undoes)
-        refuse = (*do, REFUSED.outcome, REFUSED.type, REFUSED.body)
+        refuse = (*do, REFUSED.outcome, REFUSED.schema_id, REFUSED.value)
         refused = connection.execute(_REFUSE, refuse).rowcount == 1
         if delivery.role == "undo" and (refused or _stored(connection, do).outcome != "completed"):
             return _store(connection, own, SKIPPED)
@@ -182,11 +183,12 @@ def _stored(connection: psycopg.Connection, key: tuple[str, str]) -> Answer:
     if row is None or row[0] is None:  # deleted between the two statements
         raise Unavailable(f"the inbox's row of {key[1]} went away while it was read")
     outcome, kind, schema, body, skipped = row
-    return Answer(outcome=outcome, type=kind or "", schema=schema or "", body=body, skipped=skipped)
+    no_effect = outcome == "failed"  # nothing else that failed is stored
+    return Answer(outcome=outcome, type=kind, schema_id=schema, value=body, skipped=skipped, no_effect=no_effect)
 
 
 def _store(connection: psycopg.Connection, key: tuple[str, str], answer: Answer) -> Answer:
-    values = (answer.outcome, answer.type, answer.schema, answer.body, answer.skipped)
+    values = (answer.outcome, answer.type, answer.schema_id, answer.value, answer.skipped)
     connection.execute(_ANSWER, (*values, *key))
     return answer
 

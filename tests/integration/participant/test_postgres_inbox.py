@@ -10,16 +10,17 @@ import pytest
 from psycopg import sql
 
 from orchestrator.errors import ConfigError, Unavailable
-from orchestrator.participant.inbox import REFUSED, SKIPPED, Answer, Delivery, Retryable
+from orchestrator.participant.inbox import REFUSED, SKIPPED, Delivery, Retryable
 from orchestrator.participant.postgres import PostgresInbox, PostgresSession
+from orchestrator.wire.reply import Answer, failed
 
 DO = Delivery(namespace="n", command_id="s/withdraw/0/do", undoes=None, role="do")
 UNDO = Delivery(namespace="n", command_id="s/withdraw/0/undo", undoes=DO.command_id, role="undo")
 PROBE = Delivery(namespace="n", command_id="s/withdraw/0/probe", undoes=DO.command_id, role="probe")
 ANOTHER = Delivery(namespace="n", command_id="other/withdraw/0/do", undoes=None, role="do")
-DONE = Answer(outcome="completed", type="bank.Receipt", schema="abc", body=b"\x01\x02")
-REJECTED = Answer(outcome="rejected", type="bank.Closed", schema="def", body=b"")
-FAILED = Answer(outcome="failed", type="Unreadable", body="schön".encode())
+DONE = Answer(outcome="completed", schema_id="abc", value=b"\x01\x02")
+REJECTED = Answer(outcome="rejected", type="bank.Closed", schema_id="def", value=b"")
+FAILED = failed("Unreadable", "schön", retryable=False, no_effect=True)
 
 Handle = Callable[[psycopg.Connection], Answer]
 
@@ -161,7 +162,7 @@ def test_an_undo_of_what_did_not_happen_is_skipped(session: PostgresSession, fir
 
 
 def test_a_probe_before_its_do_asks_and_a_late_do_is_refused(session: PostgresSession) -> None:
-    nothing = Answer(outcome="completed", type="", body=b"\x00")
+    nothing = Answer(outcome="completed", schema_id="abc", value=b"\x00")
     assert session.once(PROBE, lambda _: nothing) == nothing
     assert session.once(DO, never) == REFUSED
     assert session.once(UNDO, never) == SKIPPED
@@ -256,8 +257,8 @@ def test_an_undo_waits_for_the_do_in_the_middle_of_its_handler(
 def test_a_do_waits_for_its_undo_and_is_refused(session: PostgresSession, database: str) -> None:
     with psycopg.connect(database) as other, ThreadPoolExecutor(1) as pool:
         other.execute(
-            "insert into saga_inbox (namespace, command_id, outcome, type, body) values (%s, %s, %s, %s, %s)",
-            (DO.namespace, DO.command_id, REFUSED.outcome, REFUSED.type, REFUSED.body),
+            "insert into saga_inbox (namespace, command_id, outcome, schema, body) values (%s, %s, %s, %s, %s)",
+            (DO.namespace, DO.command_id, REFUSED.outcome, REFUSED.schema_id, REFUSED.value),
         )
         late = pool.submit(session.once, DO, never)
         wait_until_one_is_blocked(database)

@@ -1,0 +1,135 @@
+"""A saga as whoever started it holds it: the answer to the start, and the outcome."""
+
+import time
+from collections.abc import Callable
+from typing import Final, Generic, Literal, Protocol, TypeVar
+
+from orchestrator.client.watch import Watch
+from orchestrator.errors import (
+    Compensated,
+    Conflict,
+    OrchestratorError,
+    OutcomeTimeout,
+    RequestRefused,
+    UnknownDefinition,
+)
+from orchestrator.wire.body import AvroBody
+from orchestrator.wire.outcome import SagaEnded
+
+Output_co = TypeVar("Output_co", covariant=True)
+Answered = Literal["accepted", "already"]
+
+ANSWER_S: Final = 30.0
+"""How long an answer is waited for unless told otherwise: longer than another process needs to take over a shard."""
+
+
+class Reader(Protocol[Output_co]):
+    """Makes values of what a saga ended with."""
+
+    def output(self, body: AvroBody | None) -> Output_co:
+        """What the saga returned."""
+        ...
+
+    def rejection(self, full_name: str, body: AvroBody | None) -> Exception | None:
+        """The rejection that ended it; None when its class is not known here."""
+        ...
+
+
+class Handle(Generic[Output_co]):
+    """One saga. Any thread may use it; as long as somebody holds it, what becomes of the saga is listened for."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        request_id: str | None,
+        reader: Reader[Output_co],
+        look_back: Callable[[Watch, float], None],
+    ) -> None:
+        """``request_id`` is None for a saga that somebody else started; ``look_back`` finds an end of the past."""
+        self._watch = watch
+        self._request_id = request_id
+        self._reader = reader
+        self._look_back = look_back
+        self._may_be_past = True
+
+    @property
+    def id(self) -> str:
+        """The saga's id."""
+        return self._watch.saga_id
+
+    def answered(self, timeout: float = ANSWER_S) -> Answered:
+        """Wait for the answer to the start, at most ``timeout`` seconds: ``already`` if it had been started before.
+
+        Raises ``Conflict``, ``UnknownDefinition`` or ``RequestRefused`` when it is no, ``Unavailable`` when Kafka did
+        not take the request, ``OutcomeTimeout`` when nothing came: it may have been started nevertheless.
+        """
+        return "already" if self._request_id is None else answer_to(self._watch, self._request_id, timeout)
+
+    def done(self) -> bool:
+        """Whether the saga is known to have ended."""
+        return self._watch.ended is not None
+
+    def add_done_callback(self, callback: Callable[["Handle[Output_co]"], None]) -> None:
+        """Call ``callback`` with this handle once the saga has ended, from a thread of the client; it must be quick."""
+        self._watch.when_ended(lambda: callback(self))
+
+    def outcome(self, timeout: float | None = None) -> Output_co:
+        """Wait for the saga's end, at most ``timeout`` seconds, and return what it returned.
+
+        Raises ``Compensated`` when it was undone, ``OutcomeTimeout`` when it has not ended (it goes on: ask again), and
+        what ``answered`` raises when it was never started. Of a saga started before, the outcome is looked for among
+        those of the last seven days; that takes longer the more there are.
+        """
+        until = float("inf") if timeout is None else time.monotonic() + timeout
+        while self._watch.ended is None:
+            left = until - time.monotonic()
+            if self._request_id is not None and self._request_id not in self._watch.answers:
+                known = self._watch.wait(self._is_answered_or_ended, left)
+            elif self.answered(0) == "already" and self._may_be_past:
+                known = self._look_back_for(left)
+            else:
+                known = self._watch.wait(self.done, left)
+            if not known:
+                raise OutcomeTimeout(f"saga {self.id} has not ended within {timeout} s: it goes on, ask again later")
+        return self._result(self._watch.ended)
+
+    def _is_answered_or_ended(self) -> bool:
+        return self.done() or self._request_id in self._watch.answers
+
+    def _look_back_for(self, timeout: float) -> bool:
+        """Whether all of the past was looked through in time."""
+        if timeout <= 0:
+            return False
+        until = time.monotonic() + timeout
+        self._look_back(self._watch, until)
+        self._may_be_past = time.monotonic() >= until
+        return not self._may_be_past
+
+    def _result(self, ended: SagaEnded) -> Output_co:
+        if ended.status == "completed":
+            return self._reader.output(ended.output)
+        rejection = None
+        if ended.rejection_type is not None:
+            rejection = self._reader.rejection(ended.rejection_type, ended.rejection)
+        raise Compensated(self.id, rejection, ended.rejection_type, ended.reason)
+
+
+def answer_to(watch: Watch, request_id: str, timeout: float) -> Answered:
+    """The answer to a request; raises as ``Handle.answered``."""
+    if not watch.wait(lambda: request_id in watch.answers, timeout):
+        raise OutcomeTimeout(
+            f"the request for saga {watch.saga_id} was not answered within {timeout} s: "
+            f"is an orchestrator running (saga run)? It may still be answered; the same id again is the same saga"
+        )
+    answer = watch.answers[request_id]
+    if isinstance(answer, OrchestratorError):
+        raise answer
+    match answer.result:
+        case "accepted" | "already":
+            return answer.result
+        case "conflict":
+            raise Conflict(f"saga {watch.saga_id} exists and is another one: {answer.text}")
+        case "unknown_definition":
+            raise UnknownDefinition(f"saga {watch.saga_id} was not started: {answer.text}")
+        case "refused":
+            raise RequestRefused(f"saga {watch.saga_id}: {answer.text}")

@@ -1,0 +1,173 @@
+"""From one command record to one reply record: decode, ask the inbox, call the handler, encode.
+
+No thread, no consumer, no producer: those who have them call ``Answering.answer``, from several threads at once.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from orchestrator.definition.conversion import ConversionError, from_data, full_name, to_data
+from orchestrator.definition.messages import Rejection
+from orchestrator.definition.schema import avro_schema
+from orchestrator.errors import MessageRejected, TopicMismatch
+from orchestrator.participant.context import Context, RetryLater
+from orchestrator.participant.handlers import Handler
+from orchestrator.participant.inbox import Delivery, Retryable, Session
+from orchestrator.participant.schemas import Schemas
+from orchestrator.telemetry import logger
+from orchestrator.wire.avro import Codec, codec_for
+from orchestrator.wire.body import decode_body
+from orchestrator.wire.command import ReceivedCommand, command_body, parse_command
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+from orchestrator.wire.reply import FAILURE, Answer, completed, failed, rejected, reply_record
+
+MESSAGE_MAX: Final = 2_000
+"""Characters of an exception's text that a reply carries."""
+
+_log = logger("participant")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A handler with the codecs of what it takes and gives."""
+
+    handler: Handler
+    command: Codec
+    reply: Codec | None
+    rejections: dict[type[Rejection], tuple[str, Codec]]
+    """Each with its Avro full name."""
+
+    def codecs(self) -> Iterable[Codec]:
+        """Of everything that it reads or writes."""
+        yield self.command
+        if self.reply is not None:
+            yield self.reply
+        for _, codec in self.rejections.values():
+            yield codec
+
+
+def exchange_of(handler: Handler) -> Exchange:
+    """The codecs of ``handler``. Raises ``UnsupportedType`` for messages that no schema can be made of."""
+    answers, namespace = handler.answers, handler.answers.participant
+    return Exchange(
+        handler,
+        codec_for(avro_schema(handler.kind, namespace)),
+        None if answers.reply is None else codec_for(avro_schema(answers.reply, namespace)),
+        {kind: (full_name(kind, namespace), codec_for(avro_schema(kind, namespace))) for kind in answers.rejections},
+    )
+
+
+class Answering:
+    """The handlers of one participant by the type of command."""
+
+    def __init__(self, participant: str, handlers: Iterable[Handler], schemas: Schemas) -> None:
+        self.unreadable = 0
+        """Records passed over because nobody can be answered."""
+        self._participant = participant
+        self._exchanges = {
+            full_name(handler.kind, handler.answers.participant): exchange_of(handler) for handler in handlers
+        }
+        self._schemas = schemas
+
+    def codecs(self) -> list[Codec]:
+        """Of everything that is read or written here."""
+        return [FAILURE, *(codec for exchange in self._exchanges.values() for codec in exchange.codecs())]
+
+    def answer(self, record: IncomingRecord, session: Session[Any] | None) -> OutgoingRecord | None:
+        """The reply to ``record``; None when it cannot be told who waits for one. Raises ``Unavailable``."""
+        try:
+            command = parse_command(record)
+            self._schemas.introduce(command.namespace)
+        except (MessageRejected, TopicMismatch) as why:
+            self.unreadable += 1
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            _log.error("a record that nobody can be answered is passed over", record=place, why=str(why))
+            return None
+        try:
+            answer = self._first_answer(record, command, session)
+        except Retryable as why:
+            answer = failed(why.type, why.message[:MESSAGE_MAX], retryable=True, retry_after_ms=why.after_ms)
+        return reply_record(command, answer, _now_ms())
+
+    def too_large(self, record: IncomingRecord) -> OutgoingRecord:
+        """The reply to ``record`` when the answer itself is more than the topic takes: it may have happened."""
+        command = parse_command(record)
+        answer = failed("ReplyTooLarge", f"the reply to {command.type} is larger than its topic takes", retryable=False)
+        return reply_record(command, answer, _now_ms())
+
+    def _first_answer(self, record: IncomingRecord, command: ReceivedCommand, session: Session[Any] | None) -> Answer:
+        if session is None:
+            return self._handle(record, command, False, None)
+        delivery = Delivery(
+            namespace=command.namespace, command_id=command.command_id, undoes=command.undoes, role=command.role
+        )
+        return session.once(delivery, partial(self._handle, record, command, True))
+
+    def _handle(self, record: IncomingRecord, command: ReceivedCommand, kept: bool, connection: object) -> Answer:  # noqa: FBT001 - partial binds it
+        """``kept``: an inbox keeps the answer, so that what is refused here will never be done."""
+        if command.role == "do" and command.expires_ms is not None and _now_ms() >= command.expires_ms:
+            raise Retryable("Expired", "its attempt had ended before it was read")
+        exchange = self._exchanges.get(command.type)
+        if exchange is None:
+            known = ", ".join(self._exchanges) or "nothing"
+            text = f"expected one of {known}, got {command.type}, in {self._participant}: deploy one that handles it"
+            return failed("UnknownCommand", text, retryable=False, no_effect=kept)
+        try:
+            schema_of = partial(self._schemas.find, command.namespace)
+            data = decode_body(command_body(record), exchange.command, schema_of)
+            message = from_data(data, exchange.handler.kind)
+        except (MessageRejected, ConversionError) as why:
+            _log.error("a command cannot be read", command=command.command_id, why=str(why))
+            return failed("Unreadable", str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
+        context = Context(connection, command.command_id, command.attempt, command.saga_id)
+        return _encoded(exchange, _called(exchange.handler, message, context))
+
+
+def _called(handler: Handler, message: object, context: Context[Any]) -> object:
+    """What the handler gives; a rejection that it raises is given too."""
+    try:
+        return handler.function(message, context)
+    except Rejection as rejection:
+        return rejection
+    except RetryLater as later:
+        raise Retryable("RetryLater", str(later), _ms(later)) from later
+    except Exception as error:
+        _log.warning("a handler raised", command=context.command_id, attempt=context.attempt, exc_info=True)
+        raise Retryable(type(error).__name__, str(error)) from error
+
+
+def _encoded(exchange: Exchange, result: object) -> Answer:
+    """Checked against what the command declares: a first answer is repeated for ever. Raises ``Retryable``."""
+    kind = exchange.handler.kind.__name__
+    try:
+        if isinstance(result, Rejection):
+            declared = exchange.rejections.get(type(result))
+            if declared is None:
+                raise Retryable("UndeclaredRejection", _undeclared(exchange, result))
+            name, codec = declared
+            return rejected(name, codec, to_data(result, type(result), exchange.handler.answers.participant))
+        if exchange.reply is None:
+            if result is not None:
+                raise Retryable("WrongReply", f"expected None from the handler of {kind}, got {result!r:.200}")
+            return completed()
+        answers = exchange.handler.answers
+        return completed(exchange.reply, to_data(result, answers.reply, answers.participant))
+    except ValueError as error:  # of conversion and of the codec
+        raise Retryable("WrongReply", f"the handler of {kind}: {error}") from error
+
+
+def _undeclared(exchange: Exchange, rejection: Rejection) -> str:
+    kinds = [kind.__name__ for kind in (*exchange.rejections, type(rejection))]
+    kind = exchange.handler.kind.__name__
+    return f"{type(rejection).__name__}, which {kind} does not declare: write Command[…, {' | '.join(kinds)}]"
+
+
+def _ms(later: RetryLater) -> int:
+    return int(later.after.total_seconds() * 1000)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

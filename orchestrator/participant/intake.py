@@ -1,0 +1,264 @@
+"""One life of a participant's consumer: takes commands, hands them to workers, commits what is answered.
+
+Runs in one thread, step by step; whoever runs it makes a new one after an error. It keeps these promises: commands with
+one key go to one worker, in order; an offset is committed only when the replies to everything below it are stored; no
+more than ``IN_WORK_MAX`` commands are in work; a partition that is taken away is finished first, or dropped.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+from zlib import crc32
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from orchestrator.broker import configuration
+from orchestrator.broker.client import made
+from orchestrator.broker.inputs import record_of
+from orchestrator.broker.translation import ConnectionTrouble, error_of
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.inbox import Inbox
+from orchestrator.participant.offsets import Offsets, Span
+from orchestrator.participant.replies import Delivery, ReplyProducer
+from orchestrator.participant.worker import Portion, Worker
+from orchestrator.settings import Settings
+from orchestrator.telemetry import logger
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+
+IN_WORK_MAX: Final = 1_000
+"""Commands taken and not yet answered: what a crash makes others answer again, and the bound of the queues."""
+POLL_MAX: Final = 500
+"""Commands taken at once."""
+IDLE_S: Final = 0.1
+"""How long a poll waits for a command; also how late a stop is seen."""
+COMMIT_EVERY_S: Final = 0.2
+"""Between two commits: a commit for each poll would cost the broker more than the commands."""
+ROOM_S: Final = 1.0
+"""How long a full intake waits without polling; then it pauses its partitions, so that it may poll on."""
+FINISH_S: Final = 10.0
+"""How long what is queued may take to be finished before the rest is dropped, and how long the begun may take then."""
+
+_log = logger("participant")
+
+
+class Intake:
+    """A member of the consumer group ``name``, with its workers and its producer."""
+
+    def __init__(
+        self, name: str, topic: str, settings: Settings, answering: Answering, inbox: Inbox[Any] | None, workers: int
+    ) -> None:
+        self._topic = topic
+        self._answering = answering
+        self._offsets = Offsets()
+        self._owned: set[int] = set()
+        self._held: list[Message] = []
+        self._paused = False
+        self._full_since: float | None = None
+        self._committed_at = time.monotonic()
+        connection = configuration.Connection(settings.kafka, settings.kafka_options)
+        self._trouble = ConnectionTrouble()
+        group = configuration.commands(name, settings.group_protocol, settings.session_timeout_ms)
+        self._replies = ReplyProducer(connection)
+        self._consumer = made(Consumer, {**connection.client(self._trouble), **group, "on_commit": self._on_commit})
+        self._workers = [
+            Worker(answering, inbox.session() if inbox is not None else None, self._reply) for _ in range(workers)
+        ]
+        self._threads = [
+            threading.Thread(target=worker.run, name=f"{name}-worker-{number}", daemon=True)
+            for number, worker in enumerate(self._workers)
+        ]
+
+    def start(self) -> None:
+        """Join the group."""
+        for thread in self._threads:
+            thread.start()
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def step(self) -> None:
+        """Take what has come, if there is room for it; commit what is answered. Raises ``Unavailable`` and the like."""
+        self._replies.poll(0)
+        self._raise_failure()
+        if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
+            self._commit(asynchronous=True)
+        room = IN_WORK_MAX - self._offsets.unanswered
+        if room <= 0:
+            self._wait_for_room()
+            return
+        self._resume()
+        self._hand_out(self._poll(min(room, POLL_MAX)))
+
+    def close(self) -> None:
+        """Finish what is queued, within bounds; commit what is answered; leave the group."""
+        self._finish(self._owned)
+        self._commit(asynchronous=False)
+        self._consumer.close()
+        for worker in self._workers:
+            worker.queue.put(None)
+        for thread in self._threads:
+            thread.join(FINISH_S)
+        self._replies.close()
+
+    # ------------------------------------------------------------ taking
+
+    def _poll(self, limit: int) -> Sequence[Message]:
+        # `consume` waits for as many as it may take, so the first is taken by `poll`. Held where a revocation between
+        # the two finds it.
+        first = self._consumer.poll(IDLE_S)
+        if first is None:
+            return ()
+        self._held = [first]
+        more = self._consumer.consume(limit - 1, 0) if limit > 1 else []
+        held, self._held = self._held, []
+        return held + more
+
+    def _hand_out(self, messages: Iterable[Message]) -> None:
+        spans: dict[int, Span] = {}
+        portions: list[Portion] = [[] for _ in self._workers]
+        for message in messages:
+            record = self._record(message)
+            if record is None:
+                continue
+            span = spans.get(record.partition)
+            if span is None:
+                span = spans[record.partition] = Span(record.partition, record.offset + 1, 0)
+            span.next_offset = record.offset + 1
+            span.unanswered += 1
+            worker = crc32(record.key) if record.key else record.partition
+            portions[worker % len(portions)].append((record, span))
+        for span in spans.values():
+            self._offsets.opened(span)
+        for worker, portion in zip(self._workers, portions, strict=True):
+            if portion:
+                worker.queue.put(portion)
+
+    def _record(self, message: Message) -> IncomingRecord | None:
+        error = message.error()
+        if error is not None:
+            self._heard(error)
+            return None
+        return record_of(message) if message.partition() in self._owned else None
+
+    def _heard(self, error: KafkaError) -> None:
+        if error.fatal() or not error.retriable():
+            raise self._trouble.explained(error, f"read {self._topic}")
+        _log.warning("reading goes on after an error", topic=self._topic, why=error.str())
+
+    # ------------------------------------------------------------ bounds
+
+    def _wait_for_room(self) -> None:
+        now = time.monotonic()
+        self._full_since = self._full_since or now
+        if now - self._full_since >= ROOM_S:
+            if not self._paused:
+                self._consumer.pause(self._partitions(self._owned))
+                self._paused = True
+            self._hand_out(self._poll_while_paused())
+        self._replies.poll(IDLE_S)
+
+    def _poll_while_paused(self) -> Sequence[Message]:
+        message = self._consumer.poll(0)  # keeps the membership; a partition assigned just now is not paused yet
+        return () if message is None else (message,)
+
+    def _resume(self) -> None:
+        self._full_since = None
+        if self._paused:
+            self._consumer.resume(self._partitions(self._owned))
+            self._paused = False
+
+    # ------------------------------------------------------------ answering
+
+    def _reply(self, record: IncomingRecord, span: Span, reply: OutgoingRecord | None) -> None:
+        """Called by workers."""
+        told = partial(self._told, record, span)
+        if reply is None:
+            self._replies.answered(told)
+        else:
+            self._replies.send(reply, told)
+
+    def _told(self, record: IncomingRecord, span: Span, delivery: Delivery) -> None:
+        """Called by ``poll`` of the producer: in the intake's thread."""
+        if delivery is Delivery.TOO_LARGE:
+            reply = self._answering.too_large(record)
+            self._replies.send(reply, partial(self._told_last, span))
+        else:
+            self._offsets.answered(span)
+
+    def _told_last(self, span: Span, _: Delivery) -> None:
+        self._offsets.answered(span)
+
+    def _raise_failure(self) -> None:
+        if self._replies.failure is not None:
+            raise self._replies.failure
+        for worker in self._workers:
+            if worker.failure is not None:
+                raise worker.failure
+
+    # ------------------------------------------------------------ committing
+
+    def _commit(self, *, asynchronous: bool) -> None:
+        self._committed_at = time.monotonic()
+        offsets = [
+            TopicPartition(self._topic, partition, offset)
+            for partition, offset in self._offsets.take_committable().items()
+        ]
+        if not offsets:
+            return
+        try:
+            if asynchronous:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            else:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            self._on_commit(error_of(error), offsets)
+
+    def _on_commit(self, error: KafkaError | None, _: Sequence[TopicPartition]) -> None:
+        # Not repeated: the next commit says more, and what is not committed is answered again.
+        if error is not None and error.code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - librdkafka's own codes begin so
+            _log.warning("offsets were not committed", topic=self._topic, why=error.str())
+
+    # ------------------------------------------------------------ rebalances
+
+    def _on_assign(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._owned |= {partition.partition for partition in partitions}
+
+    def _on_revoke(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        revoked = {partition.partition for partition in partitions}
+        self._finish(revoked)
+        self._commit(asynchronous=False)
+        self._leave(revoked)
+
+    def _on_lost(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
+        self._leave({partition.partition for partition in partitions})
+
+    def _leave(self, partitions: set[int]) -> None:
+        self._offsets.forget(partitions)
+        self._held = [message for message in self._held if message.partition() not in partitions]
+        self._owned -= partitions
+
+    def _finish(self, partitions: set[int]) -> None:
+        """Wait until all that was taken of ``partitions`` is answered; after a while drop what has not begun."""
+        self._poll_replies_until(lambda: not self._offsets.busy(partitions))
+        if self._offsets.busy(partitions):
+            _log.warning("commands are dropped: others will answer them", topic=self._topic)
+            self._offsets.drop(partitions)
+            for worker in self._workers:
+                worker.drop()
+            self._poll_replies_until(lambda: not any(_drops(worker) for worker in self._workers))
+
+    def _poll_replies_until(self, done: Callable[[], bool]) -> None:
+        until = time.monotonic() + FINISH_S
+        while not done() and time.monotonic() < until and self._replies.failure is None:
+            self._replies.poll(0.05)
+
+    def _partitions(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition) for partition in partitions]
+
+
+def _drops(worker: Worker) -> bool:
+    """Whether a worker is in the middle of a command that was dropped."""
+    current = worker.current
+    return current is not None and current.dropped

@@ -1,0 +1,145 @@
+"""A participant: a name, handlers, and the few ways to run it."""
+
+import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any, Final, Generic, TypeVar, overload
+
+from orchestrator import settings as environment
+from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.broker.port import Broker
+from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.context import Connection
+from orchestrator.participant.handlers import Handler, Handles, checked
+from orchestrator.participant.inbox import Inbox
+from orchestrator.participant.runner import Runner
+from orchestrator.participant.schemas import Schemas
+from orchestrator.settings import Settings
+from orchestrator.telemetry import logger
+from orchestrator.wire.topics import Topics
+
+WORKERS: Final = 4
+"""Threads that call handlers: as many commands of different keys are answered side by side."""
+
+EXIT_REFUSED: Final = 1
+EXIT_UNAVAILABLE: Final = 5
+
+T = TypeVar("T")
+
+_log = logger("participant")
+
+
+class Participant(Generic[Connection]):
+    """A service that answers the commands sent ``to=`` its name.
+
+    With an inbox its effects are exactly once: handler, effect and first answer commit together, a duplicate gets the
+    first answer, a do that comes after its undo is refused. Without one, replies still count once, and a handler may be
+    called again: it must be idempotent on ``context.command_id`` and take an undo before its do.
+    """
+
+    @overload
+    def __init__(self: "Participant[None]", name: str) -> None: ...
+    @overload
+    def __init__(self, name: str, *, inbox: Inbox[Connection]) -> None: ...
+    def __init__(self, name: str, *, inbox: Inbox[Any] | None = None) -> None:
+        self.name = name
+        self._topic = Topics.commands(name)
+        self._inbox = inbox
+        self._handlers: dict[type, Handler] = {}
+        self._runner: Runner | None = None
+
+    def handles(self, kind: type[T]) -> Handles[T, Connection]:
+        """A decorator: the function answers commands of ``kind``. Raises ``HandlerRefused`` for what does not fit."""
+
+        def register(function: Callable[..., object]) -> None:
+            handler = checked(self.name, kind, function)
+            if kind in self._handlers:
+                raise HandlerRefused(f"@{self.name}.handles({kind.__name__}): it has a handler already, one is enough")
+            self._handlers[kind] = handler
+
+        return Handles(register)
+
+    def run(self, settings: Settings | None = None, *, workers: int = WORKERS) -> None:
+        """Answer commands until SIGTERM or SIGINT, then finish what is taken; for the main thread of a program.
+
+        ``settings`` are those of the environment if they are left out. Ends the program with a line that says why, and
+        status 5 when the servers are out of reach, 1 when they refuse.
+        """
+        try:
+            runner = self._started(settings, workers)
+        except OrchestratorError as error:
+            sys.exit(_said(error))
+        asked: list[str] = []
+
+        def stop(number: int, _: FrameType | None) -> None:
+            asked.append(signal.Signals(number).name)
+            runner.ended.set()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        _log.info("the participant answers", participant=self.name, topic=self._topic)
+        try:
+            runner.ended.wait()
+            _log.info("the participant stops", participant=self.name, why=asked)
+            self.stop()
+        except OrchestratorError as error:
+            sys.exit(_said(error))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def start(self, settings: Settings | None = None, *, workers: int = WORKERS) -> None:
+        """Answer commands in threads of its own until ``stop``.
+
+        Raises ``Unavailable`` when a server is out of reach, ``TopicMismatch`` without the topic of its commands,
+        ``ConfigError`` for settings that cannot be.
+        """
+        self._started(settings, workers)
+
+    def stop(self) -> None:
+        """Finish what is taken, within 20 s, and stop; does nothing if it does not run. Raises what ended it before."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        runner.stop()
+        if runner.failure is not None:
+            raise runner.failure
+
+    @contextmanager
+    def running(self, settings: Settings | None = None, *, workers: int = WORKERS) -> Generator[None]:
+        """``start`` and ``stop`` around a block."""
+        self.start(settings, workers=workers)
+        try:
+            yield
+        finally:
+            self.stop()
+
+    def _started(self, settings: Settings | None, workers: int) -> Runner:
+        if self._runner is not None:
+            raise RuntimeError(f"the participant {self.name} runs already")
+        if workers < 1:
+            raise ValueError(f"expected at least 1 worker, got {workers}")
+        chosen = settings or environment.load()
+        schemas = Schemas(partial(_broker, chosen))
+        answering = Answering(self.name, self._handlers.values(), schemas)
+        schemas.own(answering.codecs())
+        runner = Runner(self.name, self._topic, chosen, answering, self._inbox, workers)
+        broker = _broker(chosen, Topics(chosen.namespace))
+        try:
+            runner.start(broker)
+        finally:
+            broker.close()
+        self._runner = runner
+        return runner
+
+
+def _broker(settings: Settings, topics: Topics) -> Broker:
+    return KafkaBroker(settings.kafka, topics, settings.kafka_options)
+
+
+def _said(error: OrchestratorError) -> int:
+    sys.stderr.write(f"{error}\n")
+    return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REFUSED

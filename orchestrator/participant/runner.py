@@ -1,0 +1,89 @@
+"""The threads of a running participant: one takes commands and lives through errors, the others answer."""
+
+import threading
+import time
+from typing import Any, Final
+
+from orchestrator.broker.port import Broker
+from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.inbox import Inbox
+from orchestrator.participant.intake import Intake
+from orchestrator.settings import Settings
+from orchestrator.telemetry import logger
+
+BACKOFF_FIRST_S: Final = 0.2
+BACKOFF_MAX_S: Final = 5.0
+HEALTHY_S: Final = 30.0
+"""After so long without an error the next one is the first again."""
+
+_log = logger("participant")
+
+
+class Runner:
+    """Answers commands from ``start`` to ``stop``, through restarts of the servers."""
+
+    def __init__(
+        self, name: str, topic: str, settings: Settings, answering: Answering, inbox: Inbox[Any] | None, workers: int
+    ) -> None:
+        self.failure: BaseException | None = None
+        """What ended it without ``stop``."""
+        self.ended = threading.Event()
+        self._name = name
+        self._topic = topic
+        self._settings = settings
+        self._answering = answering
+        self._inbox = inbox
+        self._workers = workers
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"{name}-intake", daemon=True)
+
+    def start(self, broker: Broker) -> None:
+        """Check that the servers are there and begin. Raises ``Unavailable``, ``TopicMismatch``, ``ConfigError``."""
+        if not broker.topics([self._topic]):
+            raise TopicMismatch(
+                f"expected the topic {self._topic}, found none on {self._settings.kafka}: "
+                f"deploy a saga that sends to {self._name} first (saga deploy FILE --create-topics), or create it"
+            )
+        if self._inbox is not None:
+            self._inbox.prepare()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is taken, within bounds, and leave. Twice is fine."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._live()
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the end
+            _log.critical("the participant ends", participant=self._name, why=str(error))
+            self.failure = error
+        finally:
+            self.ended.set()
+
+    def _live(self) -> None:
+        pause_s = BACKOFF_FIRST_S
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            try:
+                self._one_life()
+            except ConfigError:
+                raise
+            except OrchestratorError as error:
+                if time.monotonic() - begun > HEALTHY_S:
+                    pause_s = BACKOFF_FIRST_S
+                _log.warning("the consumer is made anew", participant=self._name, why=str(error), after_s=pause_s)
+                self._stopping.wait(pause_s)
+                pause_s = min(2 * pause_s, BACKOFF_MAX_S)
+
+    def _one_life(self) -> None:
+        intake = Intake(self._name, self._topic, self._settings, self._answering, self._inbox, self._workers)
+        intake.start()
+        try:
+            while not self._stopping.is_set():
+                intake.step()
+        finally:
+            intake.close()
