@@ -110,6 +110,13 @@ def compatible(reader: Json, writer: Json) -> str | None:
     return _Comparison(_definitions(read), _definitions(written)).why_not(read, written, _place_of(read))
 
 
+def names_records(schema: Json) -> bool:
+    """Whether data of a canonical ``schema`` hold records that carry their full name: those in unions of several."""
+    if isinstance(schema, list) and len([branch for branch in schema if branch != "null"]) > 1:
+        return True
+    return any(map(names_records, _inner(schema)))
+
+
 def _definitions(schema: Json) -> dict[str, Json]:
     found: dict[str, Json] = {}
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from orchestrator.blueprint.values import Data
 
 
-def text_of(value: Data) -> str:
+def text_of(value: object) -> str:
     """``value`` as text; raises TypeError for None, bytes, records, lists and maps."""
     match value:
         case str():

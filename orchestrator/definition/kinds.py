@@ -111,4 +111,6 @@ def name_of(kind: Kind) -> str:
 def with_article(kind: Kind) -> str:
     """``a Decimal``, ``an int``: for sentences."""
     name = name_of(kind)
+    if name == "None":
+        return name
     return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"

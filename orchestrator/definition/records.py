@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from orchestrator.definition.trace import Place, carries, current
+from orchestrator.definition.meaning import anything
+from orchestrator.definition.trace import Place, Trace, current
+from orchestrator.definition.traced import Traced, carries
 
 _OURS: Final = (__name__, "orchestrator.definition.messages")
 
@@ -63,15 +65,30 @@ def _traceable(initialize: Callable[..., None]) -> Callable[..., None]:
         if trace is None:
             initialize(self, *positional, **values)
             return
-        optional = {
-            each.name: each.default is not dataclasses.MISSING or each.default_factory is not dataclasses.MISSING
-            for each in dataclasses.fields(cast("Any", self))
-            if each.init
-        }
-        initialize(self, **trace.arguments_of(type(self), optional, positional, values))
+        initialize(self, **_arguments(type(self), trace, positional, values))
         trace.made(self)
 
     return init
+
+
+def _arguments(kind: type, trace: Trace, positional: tuple[object, ...], given: dict[str, object]) -> dict[str, object]:
+    """Arguments with which ``kind`` can be made; what does not fit is reported, and something that fits stands in."""
+    fields = {field.name: field for field in dataclasses.fields(cast("Any", kind)) if field.init}
+    required = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    unknown, missing = given.keys() - fields.keys(), [name for name in required if name not in given]
+    if positional:
+        example = ", ".join(f"{name}=…" for name in fields)
+        trace.report(f"{kind.__name__} takes its fields by name: write {kind.__name__}({example})")
+    for name in sorted(unknown):
+        trace.report(f"{kind.__name__} has no field {name!r}; it has {', '.join(fields) or 'none'}")
+    if missing and not positional and not unknown:
+        trace.report(f"{kind.__name__} lacks {', '.join(missing)}: write {missing[0]}=…")
+    kept = {name: value for name, value in given.items() if name in fields}
+    return kept | {name: Traced(anything(trace)) for name in missing}
 
 
 def _known_only(compare: Callable[[Any, object], bool]) -> Callable[[Any, object], bool]:

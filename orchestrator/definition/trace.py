@@ -1,4 +1,4 @@
-"""The tracing of one saga's function as values and messages inside it see it: whom to tell of a problem, and where.
+"""The tracing of one saga's function, as values and messages inside it see it: whom to tell of a problem, and where.
 
 While a thread traces, ``current()`` is its trace; everywhere else, in participants for example, it is None and messages
 are plain data. Nothing is decided here about what is right in a definition.
@@ -7,9 +7,9 @@ are plain data. Nothing is decided here about what is right in a definition.
 import inspect
 import threading
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn, cast
+from typing import NamedTuple, NoReturn
 
 from orchestrator.errors import Problem
 
@@ -21,17 +21,15 @@ class Place(NamedTuple):
     line: int
 
 
-class StandIn:
-    """What stands, while tracing, for a value that is not known until the saga runs."""
-
-    __slots__ = ()
-
-
 class Ended(BaseException):
     """The traced function is left: a ``fail``, or a problem after which nothing sensible follows.
 
     A BaseException, so that no ``except Exception`` of the author hides it.
     """
+
+
+def _untouched(_: types.FrameType) -> None:
+    """Before the guard watches."""
 
 
 @dataclass(eq=False)
@@ -43,9 +41,14 @@ class Trace:
     """The name that the author gave the input: texts show expressions with it."""
     is_authors: Callable[[str], bool]
     """Whether a file name is of the author's project, neither ours nor a library's."""
+    on_touch: Callable[[types.FrameType], None] = _untouched
+    """Told of each function of the author's that uses a value which is not known yet."""
     problems: list[Problem] = field(default_factory=list[Problem])
     made_at: dict[int, tuple[object, Place]] = field(default_factory=dict[int, tuple[object, Place]])
     """id of a message made while tracing -> the message (kept, so that its id stays its own), and where."""
+
+    asked: set[tuple[object, int]] = field(default_factory=set[tuple[object, int]])
+    """Instructions that asked for the truth of what is not known; at the second time they get the other answer."""
 
     def report(self, text: str, place: Place | None = None) -> None:
         """Note a problem at ``place``, or where the author's code is now; of one kind only the first on a line."""
@@ -66,10 +69,16 @@ class Trace:
 
     def author_frame(self) -> types.FrameType | None:
         """The innermost frame that is the author's."""
-        frame: types.FrameType | None = inspect.currentframe()
+        frame = inspect.currentframe()
         while frame is not None and not self.is_authors(frame.f_code.co_filename):
             frame = frame.f_back
         return frame
+
+    def touch(self) -> None:
+        """The author's code uses a value that is not known yet."""
+        frame = self.author_frame()
+        if frame is not None:
+            self.on_touch(frame)
 
     def has_problem_at(self, place: Place) -> bool:
         """Whether something was already said about this line."""
@@ -83,30 +92,6 @@ class Trace:
         """Where ``message`` was made; None if it was not made while tracing."""
         found = self.made_at.get(id(message))
         return found[1] if found else None
-
-    def arguments_of(
-        self, message: type, fields: Mapping[str, bool], positional: tuple[object, ...], given: dict[str, object]
-    ) -> dict[str, object]:
-        """The arguments with which ``message`` can be made; ``fields`` says which of them may be left out.
-
-        What does not fit is reported, and its place is taken by something that raises no second problem.
-        """
-        name, known = message.__name__, ", ".join(fields) or "none"
-        if positional:
-            self.report(f"{name} takes its fields by name: write {name}({', '.join(f'{key}=…' for key in fields)})")
-        for key in given.keys() - fields.keys():
-            self.report(f"{name} has no field {key!r}; it has {known}")
-        missing = [key for key, optional in fields.items() if not optional and key not in given]
-        if missing and not positional and not given.keys() - fields.keys():
-            self.report(f"{name} lacks the field{'s' * (len(missing) > 1)} {', '.join(missing)}")
-        kept = {key: value for key, value in given.items() if key in fields}
-        return kept | dict.fromkeys(missing, Unknown())
-
-
-class Unknown(StandIn):
-    """What stands for a value after a problem with it was reported: fits everywhere, raises no second problem."""
-
-    __slots__ = ()
 
 
 class _Active(threading.local):
@@ -124,22 +109,3 @@ def current() -> Trace | None:
 def activate(trace: Trace | None) -> None:
     """Make ``trace`` the current one of this thread; None ends it."""
     _active.trace = trace
-
-
-def carries(value: object, depth: int = 2) -> bool:
-    """Whether ``value`` is a stand-in, or holds one within ``depth`` levels of containers, fields and attributes."""
-    if issubclass(type(value), StandIn):
-        return True
-    if depth == 0 or isinstance(value, type | types.ModuleType | types.FunctionType):
-        return False
-    return any(carries(part, depth - 1) for part in _inside(value))
-
-
-def _inside(value: object) -> Iterable[object]:
-    match value:
-        case dict():
-            return cast("dict[object, object]", value).values()
-        case list() | tuple() | set() | frozenset():
-            return cast("Iterable[object]", value)
-        case _:
-            return getattr(value, "__dict__", {}).values()
