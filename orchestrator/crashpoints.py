@@ -15,7 +15,6 @@ CrashPoint = Callable[[str], None]
 
 NAMES: Final = (
     "take_over.compared",
-    "take_over.before_owner_batch",
     "take_over.before_commit",
     "take_over.after_owner_batch",
     "take_over.after_init",
@@ -26,8 +25,8 @@ NAMES: Final = (
     "relay.after_begin",
     "relay.produced_ahead",
     "relay.after_produce",
-    "relay.before_end",
-    "relay.after_end",
+    "commit.before_end",
+    "commit.after_end",
     "outbox.before_delete",
     "outbox.after_delete",
     "inputs.before_delete",

@@ -176,7 +176,8 @@ class Loop:
         if gone:
             raise TopicMismatch(
                 f"shard {self._work.ports.shard}: expected the topics of batch {batch.seq}, which is appended and "
-                f"waits to be published, got none named {', '.join(gone)}: create it again (`saga deploy --create-topics`)"
+                f"waits to be published, got none named {', '.join(gone)}: create it again "
+                f"(`saga deploy --create-topics`)"
             )
 
     def _renew_or_raise(self) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from orchestrator.broker.port import Commit, Fenced, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import OrchestratorError, Unavailable
+from orchestrator.errors import OrchestratorError, ShardRefused, Unavailable
 from orchestrator.shard.batch import RelayBatch
 from orchestrator.shard.comparison import LastFooter
 from orchestrator.wire.journal import footer_record
@@ -107,7 +107,7 @@ class Relay:
             return None
         try:
             return self._step(now_ms)
-        except (Fenced, Unavailable) as error:
+        except (Fenced, Unavailable, ShardRefused) as error:
             self._stop(RelayStatus.BROKEN, error)
             return None
 
@@ -148,9 +148,7 @@ class Relay:
         return batches
 
     def _end(self, transaction: _Transaction) -> None:
-        self._crash_point("relay.before_end")
         outcome = self._producer.commit()
-        self._crash_point("relay.after_end")
         last = transaction.batches[-1].footer
         self.published = LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, self.topic_ids)
         self._open = None

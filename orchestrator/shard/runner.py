@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, Unavailable
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.ownership import Plant, Shard
 from orchestrator.shard.relay import Relay
@@ -24,6 +24,8 @@ HANG_S: Final = 10.0
 no server timeout ends a session that hangs in COPY)."""
 DRAIN_S: Final = 10.0
 """How long a stopping process waits for its relays to publish what is appended; what is left, the next owner does."""
+REJOIN_S: Final = 1.0
+"""Before a membership that ended is made anew."""
 DRAIN_LOOK_S: Final = 0.005
 """How often a draining shard looks whether its relay is done."""
 _log = logger("runner")
@@ -63,11 +65,18 @@ class Runner:
 
     def run(self) -> None:
         """Own shards until ``stop``; raises what no retry can mend: a wrong setting, a defect."""
-        membership = self._plant.broker.membership()
         house = self._thread("housekeeping", self._keep_house)
+        membership = self._plant.broker.membership()
         try:
             while not self._stopping.is_set():
-                self._assign(membership.poll(POLL_S))
+                try:
+                    self._assign(membership.poll(POLL_S))
+                except Unavailable as error:
+                    _log.warning("the membership ended, a new one is made", text=str(error))
+                    membership.close()
+                    self._assign(frozenset())
+                    self._stopping.wait(REJOIN_S)
+                    membership = self._plant.broker.membership()
                 self._watch()
         finally:
             self._stopping.set()

@@ -60,7 +60,10 @@ class Service:
         self._checked = True
 
     def run(self) -> None:
-        """Own shards until ``stop``, which drains; raises what no retry can mend. Checks first, unless that was done."""
+        """Own shards until ``stop``, which drains; checks first, unless that was done.
+
+        Raises what ``check`` raises, and later what no retry can mend.
+        """
         if not self._checked:
             self.check()
         catalogue = Catalogue(self._broker, self._topics, self._store.save_definitions)
@@ -101,8 +104,8 @@ class Service:
         found = self._broker.topics([spec.name for spec in expected])
         if not found:
             raise TopicMismatch(
-                f"expected the topics of the namespace {settings.namespace!r} in Kafka at {settings.kafka}, found none: "
-                f"run `saga deploy FILE --create-topics`, or set SAGA_NAMESPACE"
+                f"expected the topics of the namespace {settings.namespace!r} in Kafka at {settings.kafka}, found "
+                f"none: run `saga deploy FILE --create-topics`, or set SAGA_NAMESPACE"
             )
         problems = check_topology(expected, found)
         if problems:

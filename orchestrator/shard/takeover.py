@@ -105,7 +105,6 @@ class TakeOver:
             appended.append(after)
             return batch
 
-        self.ports.crash_point("take_over.before_owner_batch")
         self.ports.store.take_over(owner_batch)
         return appended[-1]
 
