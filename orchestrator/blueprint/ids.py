@@ -38,3 +38,8 @@ def command_id(saga_id: str, path: str, generation: int, role: Literal["do", "un
 def keyed_saga_id(namespace: str, saga: str, key: str) -> str:
     """The saga id that an idempotency key always gives, so that a repeat meets the same shard."""
     return str(uuid5(uuid5(NAMESPACE_URL, namespace), f"{saga}\n{key}"))
+
+
+def no_such_saga(saga_id: str) -> str:
+    """What a request for a saga that nobody started is refused with; whoever asked knows it by this text."""
+    return f"no saga has the id {saga_id}"

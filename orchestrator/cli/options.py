@@ -1,6 +1,7 @@
 """Arguments that several commands take, parsed and refused in one way."""
 
 import argparse
+import math
 from collections.abc import Sequence
 
 from orchestrator.errors import ConfigError
@@ -13,6 +14,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def duration(text: str) -> float:
+    """Seconds, more than 0."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return seconds
+
+
 def where(text: str) -> tuple[str, str]:
     """``label=value``."""
     label, sign, value = text.partition("=")
@@ -22,7 +34,7 @@ def where(text: str) -> tuple[str, str]:
 
 
 def labels_of(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """What several ``--where`` ask for together; a label that is asked for twice cannot have two values: ``ConfigError``."""
+    """What several ``--where`` ask for together. Raises ``ConfigError`` for two values of one label."""
     labels: dict[str, str] = {}
     for label, value in pairs:
         if labels.setdefault(label, value) != value:

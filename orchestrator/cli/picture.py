@@ -133,7 +133,7 @@ def _follow(look: Look, event: e.Event) -> None:
 _SENT: Final = {"do": "waits for the answer", "undo": "being undone", "probe": "asked whether it happened"}
 
 
-def _mark_of(event: e.Event) -> tuple[Mark, str] | None:  # noqa: C901 - one match over what can happen to a step
+def _mark_of(event: e.Event) -> tuple[Mark, str] | None:
     match event:
         case e.CommandSent():
             return Mark.WAITING, f"{_SENT[event.role]}, attempt {event.attempt}"
@@ -142,7 +142,17 @@ def _mark_of(event: e.Event) -> tuple[Mark, str] | None:  # noqa: C901 - one mat
         case e.AttemptTimedOut() | e.AttemptFailed() | e.AttemptUndeliverable():
             if event.retry_at_ms is None:
                 return Mark.STOPPED, f"attempt {event.attempt} was the last by itself"
-            return Mark.WAITING, f"attempt {event.attempt} failed, waits for the next"
+            return Mark.WAITING, f"attempt {event.attempt} came to nothing, waits for the next"
+        case e.CommandRefused():
+            return Mark.STOPPED, f"its {event.role} was refused: {message(event.type, event.body)}"
+        case e.EvaluationFailed():
+            return Mark.STOPPED, event.text
+        case _:
+            return _mark_of_end(event)
+
+
+def _mark_of_end(event: e.Event) -> tuple[Mark, str] | None:
+    match event:
         case e.StepCompleted():
             return Mark.DONE, short(event.reply) if event.reply is not None else ""
         case e.StepRejected():
@@ -155,9 +165,5 @@ def _mark_of(event: e.Event) -> tuple[Mark, str] | None:  # noqa: C901 - one mat
             return (Mark.REJECTED, "did not happen") if event.reply is None else (Mark.UNKNOWN, "did happen")
         case e.StepUndone():
             return Mark.UNDONE, "undone"
-        case e.CommandRefused():
-            return Mark.STOPPED, f"its {event.role} was refused: {message(event.type, event.body)}"
-        case e.EvaluationFailed():
-            return Mark.STOPPED, event.text
         case _:
             return None

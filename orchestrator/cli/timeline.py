@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from orchestrator.blueprint.model import Blueprint, Message, Step
 from orchestrator.cli.picture import Mark
 from orchestrator.cli.wording import message, short, span
 from orchestrator.engine import events as e
+
+Told: TypeAlias = tuple[Mark | None, str]
+"""With which sign, and what."""
 
 PENDING: Final = "(not yet published)"
 
@@ -28,13 +31,11 @@ def lines(entries: Sequence[Entry], blueprint: Blueprint | None) -> list[str]:
     told = [(teller.at(entry.event.at_ms), *teller.tell(entry.event), entry.published) for entry in entries]
     when_width = max(len(when) for when, *_ in told)
     step_width = max(len(step) for _, step, *_ in told)
-    return [
-        f"  {when:>{when_width}}  {step:{step_width}}  {mark or ' '} {text}{'' if published else '  ' + PENDING}".rstrip()
-        for when, step, mark, text, published in told
-    ]
-
-
-Told = tuple[Mark | None, str]
+    drawn: list[str] = []
+    for when, step, mark, text, published in told:
+        pending = "" if published else f"  {PENDING}"
+        drawn.append(f"  {when:>{when_width}}  {step:{step_width}}  {mark or ' '} {text}{pending}".rstrip())
+    return drawn
 
 
 class _Teller:

@@ -35,9 +35,13 @@ def span(ms: int) -> str:
 
 def short(data: Data) -> str:
     """A reply, an input or a rejection on one line: ``account=alice, balance=12.50``; what is too long is cut."""
-    plain = values.plain(data)
-    text = _fields(plain) if isinstance(plain, dict) else _text(plain)
+    text = plain_text(values.plain(data))
     return text if len(text) <= LENGTH_MAX else text[: LENGTH_MAX - 1] + "…"
+
+
+def plain_text(plain: Json) -> str:
+    """The whole of it on one line: ``account=alice, balance=12.50``."""
+    return _fields(plain) if isinstance(plain, dict) else _text(plain)
 
 
 def message(kind: str, body: Data) -> str:

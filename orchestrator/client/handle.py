@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
+from orchestrator.blueprint.ids import no_such_saga
 from orchestrator.client.watch import Watch
 from orchestrator.errors import (
     Compensated,
@@ -11,6 +12,7 @@ from orchestrator.errors import (
     OrchestratorError,
     OutcomeTimeout,
     RequestRefused,
+    SagaNotFound,
     UnknownDefinition,
 )
 from orchestrator.wire.body import AvroBody
@@ -131,5 +133,7 @@ def answer_to(watch: Watch, request_id: str, timeout: float) -> Answered:
             raise Conflict(f"saga {watch.saga_id} exists and is another one: {answer.text}")
         case "unknown_definition":
             raise UnknownDefinition(f"saga {watch.saga_id} was not started: {answer.text}")
+        case "refused" if answer.text == no_such_saga(watch.saga_id):
+            raise SagaNotFound(answer.text)
         case "refused":
             raise RequestRefused(f"saga {watch.saga_id}: {answer.text}")

@@ -6,6 +6,7 @@ and whatever is open stops, so that it cannot come again with every timer. Nothi
 
 from typing import TypeAlias, assert_never
 
+from orchestrator.blueprint.ids import no_such_saga
 from orchestrator.engine import attempts, replies, requests
 from orchestrator.engine import events as e
 from orchestrator.engine.decision import Decision, RequestAnswer
@@ -69,7 +70,7 @@ def _take(turn: Turn, came: CancelSaga | RetrySaga | Observed) -> None:
 
 
 def _without_saga(came: CancelSaga | RetrySaga | Observed) -> Decision:
-    text = f"no saga has the id {came.saga_id}"
+    text = no_such_saga(came.saga_id)
     return Decision(answer=_refused(came, text), ignored=text)
 
 
