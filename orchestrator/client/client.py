@@ -1,0 +1,254 @@
+"""The client: starts sagas and waits for them, from any process that reaches Kafka."""
+
+import threading
+import time
+import uuid
+from typing import Any, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+from orchestrator import settings as environment
+from orchestrator.blueprint.ids import fault_of_saga_id, keyed_saga_id
+from orchestrator.blueprint.model import Json
+from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.broker.schemas import SchemaTopic
+from orchestrator.client.contract import Contract, PlainReader, UntypedContract
+from orchestrator.client.definitions import Definitions
+from orchestrator.client.handle import ANSWER_S, Answered, Handle, answer_to
+from orchestrator.client.listener import Listener
+from orchestrator.client.sender import Sender
+from orchestrator.client.watch import Watch, Watches
+from orchestrator.definition.decorator import SagaDefinition
+from orchestrator.errors import TopicMismatch, UnknownDefinition
+from orchestrator.settings import Settings
+from orchestrator.wire.avro import Codec
+from orchestrator.wire.outcome import SagaEnded, parse_outcome
+from orchestrator.wire.partition import partition_of
+from orchestrator.wire.record import IncomingRecord
+from orchestrator.wire.request import CancelSaga, Request, RetrySaga, StartSaga, request_record
+from orchestrator.wire.topics import Topics
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+
+
+class Client:
+    """One connection to a namespace; connects with its first use. Any thread may use it; make one for a process.
+
+    Everything that it is asked may raise ``Unavailable`` when Kafka is out of reach, and ``TopicMismatch`` when the
+    namespace's topics are not there.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or environment.load()
+        self._topics = Topics(self.settings.namespace)
+        self._lock = threading.Lock()
+        self._connection: _Connection | None = None
+        self._contracts: WeakKeyDictionary[SagaDefinition[Any, Any], Contract[Any, Any]] = WeakKeyDictionary()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait until what was sent is stored, and stop listening; whoever still waits is told. Twice is fine."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    # ------------------------------------------------------------ starting
+
+    def start(
+        self,
+        definition: SagaDefinition[Input, Output],
+        input: Input,  # noqa: A002 - what everybody calls it
+        *,
+        id: str | None = None,  # noqa: A002
+        key: str | None = None,
+        timeout: float = ANSWER_S,
+    ) -> Handle[Output]:
+        """Start a saga and wait until the orchestrator has taken it, at most ``timeout`` seconds.
+
+        ``id`` is the saga's id; ``key`` an idempotency key from which the id is made; with neither it is new. The same
+        id, saga and input again is the same saga. Raises what ``Handle.answered`` raises, and ``ValueError`` for an id
+        or an input that cannot be.
+        """
+        handle = self.submit(definition, input, id=id, key=key)
+        handle.answered(timeout)
+        return handle
+
+    def submit(
+        self,
+        definition: SagaDefinition[Input, Output],
+        input: Input,  # noqa: A002
+        *,
+        id: str | None = None,  # noqa: A002
+        key: str | None = None,
+    ) -> Handle[Output]:
+        """As ``start``, without waiting for the answer: see ``Handle.answered``. Thousands may be in flight."""
+        contract = self._contract(definition)
+        connection = self._connected()
+        connection.publish(contract.input_codec)
+        saga_id = self._id(contract.name, id, key)
+        request = StartSaga(
+            request_id=str(uuid.uuid4()), saga_id=saga_id, saga=contract.name, input=contract.input(input)
+        )
+        return Handle(connection.send(request), request.request_id, contract, connection.look_back)
+
+    def start_named(
+        self,
+        name: str,
+        input_json: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        key: str | None = None,
+        timeout: float = ANSWER_S,
+    ) -> Handle[Json]:
+        """As ``start``, for a deployed saga's name and an input in JSON; its outcome is data of JSON.
+
+        Raises ``MessageRejected`` for an input that the saga's schema does not allow, saying why.
+        """
+        connection = self._connected()
+        blueprint = connection.definitions.active(name)
+        if blueprint is None:
+            raise UnknownDefinition(
+                f"expected a saga named {name!r} in namespace {self.settings.namespace}, "
+                f"got {connection.definitions.known()}: deploy it first (saga deploy FILE)"
+            )
+        contract = UntypedContract(blueprint, connection.schemas.find)
+        saga_id = self._id(name, id, key)
+        body = contract.input(input_json)
+        request = StartSaga(request_id=str(uuid.uuid4()), saga_id=saga_id, saga=name, input=body)
+        reader = PlainReader(connection.schemas.find)
+        handle = Handle(connection.send(request), request.request_id, reader, connection.look_back)
+        handle.answered(timeout)
+        return handle
+
+    # ------------------------------------------------------------ sagas that run
+
+    def handle(self, definition: SagaDefinition[Input, Output], id: str) -> Handle[Output]:  # noqa: A002
+        """The handle of a saga that was started before, by anybody; it is not checked here that it was."""
+        connection = self._connected()
+        return Handle(connection.watches.of(id), None, self._contract(definition), connection.look_back)
+
+    def handle_named(self, id: str) -> Handle[Json]:  # noqa: A002
+        """As ``handle``, with its outcome as data of JSON."""
+        connection = self._connected()
+        return Handle(connection.watches.of(id), None, PlainReader(connection.schemas.find), connection.look_back)
+
+    def cancel(self, id: str, *, timeout: float = ANSWER_S) -> Answered:  # noqa: A002
+        """Ask that a saga be undone; returns when that is decided, not when it is done.
+
+        Raises ``RequestRefused`` when its pivot is done, or when there is no such saga, and ``OutcomeTimeout``.
+        """
+        return self._ask(CancelSaga(request_id=str(uuid.uuid4()), saga_id=id), timeout)
+
+    def retry(self, id: str, *, timeout: float = ANSWER_S) -> Answered:  # noqa: A002
+        """Ask that what waits in an incident of a saga be tried again.
+
+        Raises ``RequestRefused`` when nothing waits, or when there is no such saga, and ``OutcomeTimeout``.
+        """
+        return self._ask(RetrySaga(request_id=str(uuid.uuid4()), saga_id=id), timeout)
+
+    # ------------------------------------------------------------ within
+
+    def _ask(self, request: Request, timeout: float) -> Answered:
+        return answer_to(self._connected().send(request), request.request_id, timeout)
+
+    def _id(self, saga: str, id: str | None, key: str | None) -> str:  # noqa: A002
+        if id is not None and key is not None:
+            raise ValueError("expected id= or key=, got both: a key makes the id")
+        if key is not None:
+            return keyed_saga_id(self.settings.namespace, saga, key)
+        if id is None:
+            return str(uuid.uuid4())
+        fault = fault_of_saga_id(id)
+        if fault is not None:
+            raise ValueError(f"saga id {id!r}: {fault}")
+        return id
+
+    def _contract(self, definition: SagaDefinition[Input, Output]) -> Contract[Input, Output]:
+        contract = self._contracts.get(definition)
+        if contract is None:
+            contract = self._contracts[definition] = Contract(definition, self._schema)
+        return contract
+
+    def _schema(self, schema_id: str) -> Json | None:
+        return self._connected().schemas.find(schema_id)
+
+    def _connected(self) -> "_Connection":
+        connection = self._connection
+        if connection is not None:
+            return connection
+        with self._lock:
+            if self._connection is None:
+                self._connection = _Connection(self.settings, self._topics)
+            return self._connection
+
+
+class _Connection:
+    """Everything of a client that reaches Kafka."""
+
+    def __init__(self, settings: Settings, topics: Topics) -> None:
+        self._topics = topics
+        self._published: set[str] = set()
+        self._broker = KafkaBroker(settings.kafka, topics, settings.kafka_options)
+        self._shards = _shards(self._broker, topics, settings)
+        self.watches = Watches()
+        self.schemas = SchemaTopic(self._broker, topics)
+        self.definitions = Definitions(self._broker, topics)
+        self._sender = Sender(settings, topics.requests)
+        self._listener = Listener(settings, topics.outcomes, self.watches, self._sender.tell)
+        self._listener.start(self._shards)
+
+    def send(self, request: Request) -> Watch:
+        """Send ``request``, and listen for what becomes of its saga while somebody holds the watch."""
+        watch = self.watches.of(request.saga_id)
+        record = request_record(self._topics, self._shards, request, time.time_ns() // 1_000_000)
+        request_id = request.request_id
+        self._sender.send(record, lambda error: watch.fail(request_id, error))
+        return watch
+
+    def publish(self, codec: Codec) -> None:
+        """Publish a schema before its first use."""
+        if codec.schema_id not in self._published:
+            self.schemas.publish([codec])
+            self._published.add(codec.schema_id)
+
+    def look_back(self, watch: Watch, until: float) -> None:
+        """Look for the end of a saga among the outcomes there are, until ``until`` on the monotonic clock."""
+        subject = watch.saga_id.encode()
+        found: list[SagaEnded] = []
+
+        def wanted(record: IncomingRecord) -> bool:
+            if record.key == subject:
+                outcome = parse_outcome(record)
+                if isinstance(outcome, SagaEnded):
+                    found.append(outcome)
+            return bool(found) or watch.ended is not None or time.monotonic() > until
+
+        self._broker.last(self._topics.outcomes, partition_of(watch.saga_id, self._shards), wanted)
+        for outcome in found:
+            watch.learn(outcome)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._sender.close()
+        self._listener.close()
+        self.schemas.close()
+        self.definitions.close()
+        self._broker.close()
+
+
+def _shards(broker: KafkaBroker, topics: Topics, settings: Settings) -> int:
+    """The number of shards, from the topics themselves."""
+    found = broker.topics([topics.requests, topics.outcomes])
+    missing = [name for name in (topics.requests, topics.outcomes) if name not in found]
+    if missing:
+        raise TopicMismatch(
+            f"expected the topic {missing[0]} on {settings.kafka}, found none: is SAGA_NAMESPACE={topics.namespace} "
+            f"right? Deploy a saga with --create-topics to make the namespace"
+        )
+    return found[topics.requests].partitions
