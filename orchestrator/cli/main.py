@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "cancel": "undo a saga",
     "incidents": "what waits for an operator",
     "retry": "try again what waits in a saga's incident",
+    "compile": "a saga's blueprint, as JSON",
     "schemas": "the Avro schemas of a saga's messages, for other languages",
 }
 # Packages that come with an extra: a command that lacks one is told which extra, not how Python failed.
