@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetS
 from orchestrator.broker import configuration
 from orchestrator.broker.client import AdminApi, heard, made
 from orchestrator.broker.port import TopicDescription, TopicSpec
-from orchestrator.broker.translation import ABSENT, ConnectionTrouble, error_of, translated
+from orchestrator.broker.translation import ABSENT, ConnectionTrouble, Local, error_of, translated
 from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch, Unavailable
 
 ANSWER_SECONDS: Final = 10.0
@@ -25,6 +25,9 @@ POLL_SECONDS: Final = 0.05
 
 ALREADY: Final = frozenset({int(KafkaError.TOPIC_ALREADY_EXISTS)})
 """Somebody else was faster."""
+
+LEADERLESS: Final = frozenset({int(Local.NO_LEADERS)})
+"""Nobody leads these partitions now, or there are none."""
 
 Answer = TypeVar("Answer")
 Place = tuple[str, int]
@@ -127,6 +130,7 @@ class Admin:
             for name, answer in asked.items():
                 self._unless(answer, ALREADY, f"create topic {name}")
         found = self._await_topics(list(wanted))
+        self._await_leaders([(spec.name, partition) for spec in missing for partition in range(spec.partitions)])
         for name, spec in wanted.items():
             if found[name].partitions != spec.partitions:
                 raise TopicMismatch(
@@ -144,6 +148,19 @@ class Admin:
                 )
             self._client().poll(POLL_SECONDS)
         return found
+
+    def _await_leaders(self, places: Sequence[Place]) -> None:
+        """A broker that is named as the leader of a new partition begins to serve it a little later."""
+        until = time.monotonic() + ANSWER_SECONDS
+        while places:
+            try:
+                self.beginnings(places)
+            except Unavailable:
+                if time.monotonic() > until:
+                    raise
+                self._client().poll(POLL_SECONDS)
+            else:
+                return
 
     # ------------------------------------------------------------ offsets
 
@@ -165,10 +182,16 @@ class Admin:
         asked = self._client().list_offsets(
             dict.fromkeys(partitions, spec), isolation_level=isolation, request_timeout=ANSWER_SECONDS
         )
-        return [
-            int(self._answer(asked[place], f"look up an end of {place.topic}[{place.partition}]").offset)
-            for place in partitions
-        ]
+        offsets: list[int] = []
+        for place in partitions:
+            doing = f"look up an end of {place.topic}[{place.partition}]"
+            found = self._unless(asked[place], LEADERLESS, doing)
+            if found is None:
+                if place.topic in self.topics([place.topic]):
+                    raise Unavailable(f"Kafka: expected to {doing}, got a partition without a leader: try again later")
+                raise TopicMismatch(f"Kafka: expected to {doing}, got no such topic: create it again")
+            offsets.append(int(found.offset))
+        return offsets
 
     def delete_below(self, offsets: Mapping[Place, int]) -> None:
         """Delete the records below each offset; offset 0 deletes nothing."""

@@ -24,6 +24,7 @@ class Local(IntEnum):
     UNKNOWN_TOPIC = -188
     ALL_BROKERS_DOWN = -187
     INVALID_ARG = -186
+    NO_LEADERS = -156
     FATAL = -150
     TIMED_OUT = -185
     SSL = -181

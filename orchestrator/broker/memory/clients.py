@@ -98,7 +98,10 @@ class MemoryInputs:
         records = list(islice(log.committed(position, end), limit + 1))
         into += records[:limit]
         # All was read: the position is behind the control records and what was aborted, too.
-        self._next[topic] = max(position, end) if len(records) <= limit else records[limit].offset
+        if len(records) <= limit:
+            self._next[topic] = max(position, end)
+        elif limit:
+            self._next[topic] = records[limit - 1].offset + 1
 
     def position(self) -> InputPosition:
         """See the port."""
