@@ -8,26 +8,13 @@ import types
 import typing
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import Any, Generic, TypeVar, cast
 
 from orchestrator.definition.conversion import Answers, answers_of
 from orchestrator.definition.kinds import Kind, bare, members, name_of
-from orchestrator.definition.messages import Command, Query, Rejection
+from orchestrator.definition.messages import Command, Query, Rejections, Reply
 from orchestrator.errors import HandlerRefused
 from orchestrator.participant.context import Connection, Context
-
-if TYPE_CHECKING:
-    from typing import Never
-
-    from typing_extensions import TypeVar
-
-    Reply = TypeVar("Reply")
-    Rejections = TypeVar("Rejections", bound=Rejection, default=Never)  # a query's handler has none to infer it from
-else:
-    from typing import TypeVar
-
-    Reply = TypeVar("Reply")
-    Rejections = TypeVar("Rejections")
 
 Handled_co = TypeVar("Handled_co", covariant=True)
 

@@ -127,8 +127,8 @@ class Intake:
                 span = spans[record.partition] = Span(record.partition, record.offset + 1, 0)
             span.next_offset = record.offset + 1
             span.unanswered += 1
-            worker = crc32(record.key) if record.key else record.partition
-            portions[worker % len(portions)].append((record, span))
+            place = crc32(record.key) if record.key else record.partition
+            portions[place % len(portions)].append((record, span))
         for span in spans.values():
             self._offsets.opened(span)
         for worker, portion in zip(self._workers, portions, strict=True):
