@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from orchestrator import __version__
 from orchestrator.cli.exit_code import ExitCode
@@ -89,11 +89,20 @@ def exit_code(error: OrchestratorError) -> ExitCode:
             return ExitCode.REFUSED
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser, also of each command, that takes whole names only: an abbreviation breaks when an option is added."""
+
+    def __init__(self, *, allow_abbrev: bool = False, **options: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(allow_abbrev=allow_abbrev, **options)
+
+
+def _parser_of_all() -> argparse.ArgumentParser:
+    return _Parser(prog="saga", description="Event-sourced sagas on Kafka and Postgres.")
+
+
 def _run(arguments: list[str]) -> int:
     called = next((argument for argument in arguments if not argument.startswith("-")), None)
-    parser = argparse.ArgumentParser(
-        prog="saga", description="Event-sourced sagas on Kafka and Postgres.", allow_abbrev=False
-    )
+    parser = _parser_of_all()
     parser.add_argument("--version", action="version", version=f"saga {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
