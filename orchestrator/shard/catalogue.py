@@ -50,13 +50,14 @@ class Catalogue:
         for record in self._definitions.catch_up():
             try:
                 found = parse_definition(record)
-            except MessageRejected as error:
-                _log.warning("definition ignored", offset=record.offset, reason=error.reason, text=str(error))
+                if isinstance(found, Activated):
+                    self._active[found.name] = found.hash
+                else:
+                    self._programs[found.hash] = prepare(canonical.loads(found.blueprint))
+                    self._texts[found.hash] = found.name, found.blueprint
+            except (MessageRejected, ValueError) as error:
+                _log.warning("definition ignored", offset=record.offset, text=str(error))
                 continue
-            if isinstance(found, Activated):
-                self._active[found.name] = found.hash
-            else:
-                self._texts[found.hash] = found.name, found.blueprint
             changed.add(found.name)
         if changed:
             self._save(
@@ -70,14 +71,12 @@ class Catalogue:
     def active(self, name: str) -> Program | None:
         """The program of the blueprint that new sagas of this name start with."""
         hash_ = self._active.get(name)
-        return None if hash_ is None else self.program(hash_)
+        found = None if hash_ is None else self.program(hash_)
+        return found if found is not None and found.blueprint.name == name else None
 
     def program(self, hash_: str) -> Program | None:
         """The program of one blueprint."""
-        found = self._programs.get(hash_)
-        if found is None and hash_ in self._texts:
-            found = self._programs[hash_] = prepare(canonical.loads(self._texts[hash_][1]))
-        return found
+        return self._programs.get(hash_)
 
     def schema(self, schema_id: str) -> Json | None:
         """A schema that a participant or a deploy has published."""

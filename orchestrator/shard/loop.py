@@ -90,6 +90,8 @@ class Loop:
         """Do what can be done now; return when to step again at the latest, in ms of the same clock."""
         if self.relay.status is not RelayStatus.RUNNING:
             self._renew_or_raise()
+        if self.relay.withdrawing:
+            return now_ms + RELAY_PAUSE_MS
         if self.relay.offered < self._head.seq:
             self._feed_relay()
         if not self._may_read():
@@ -116,6 +118,8 @@ class Loop:
             self._append(draft, head)
         except BatchRefused:
             self._work.decider.undecide()
+            if self.relay.offered > self._head.seq:
+                self.relay.withdraw()
             if not records:
                 raise
             self._held = records  # timers come again by themselves
@@ -145,10 +149,11 @@ class Loop:
     def _append(self, draft: Draft, head: Head) -> None:
         """Append, while an idle relay produces already; it ends its transaction only once it is confirmed.
 
-        A busy relay gets the batch afterwards: an unconfirmed one would hold up those before it.
+        A busy relay gets the batch afterwards: an unconfirmed one would hold up those before it. So does one whose last
+        batch was refused.
         """
         batch, relayed, after = seal(self._work.ports.shard, self._owner, self._head, head, draft)
-        ahead = not self.relay.backlog
+        ahead = not self.relay.backlog and not self._held
         if ahead:
             self.relay.offer(relayed)
         self._work.ports.store.append(batch)

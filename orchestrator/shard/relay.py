@@ -75,6 +75,8 @@ class Relay:
         """The seq of the last batch offered."""
         self.status = RelayStatus.RUNNING
         self.trouble: OrchestratorError | None = None
+        self.withdrawing = False
+        """The batch offered last is to be forgotten, with the producer that may have sent its records."""
         self.abandoned = False
         """The owner has no more use for it: whoever steps it closes it."""
         self.wake: Callable[[], None] = _asleep
@@ -89,6 +91,11 @@ class Relay:
     def confirm(self, batch: RelayBatch) -> None:
         """Postgres has the batch that was offered: its Kafka transaction may end."""
         batch.committed = True
+        self.wake()
+
+    def withdraw(self) -> None:
+        """Postgres refused the batch that was offered last: its Kafka transaction must not end, the owner renews."""
+        self.withdrawing = True
         self.wake()
 
     @property
@@ -106,6 +113,9 @@ class Relay:
         if self.abandoned or self.status is not RelayStatus.RUNNING:
             return None
         try:
+            if self.withdrawing:
+                self._forget_last()
+                return None
             return self._step(now_ms)
         except (Fenced, Unavailable, ShardRefused) as error:
             self._stop(RelayStatus.BROKEN, error)
@@ -126,6 +136,11 @@ class Relay:
             return limit
         self._end(self._open)
         return now_ms if self._waiting and self.status is RelayStatus.RUNNING else None
+
+    def _forget_last(self) -> None:
+        """Only the last batch offered can be unconfirmed, and it is produced last: what is confirmed comes again."""
+        self._open = None
+        self._stop(RelayStatus.SLOW, Unavailable(f"shard {self._shard}: Postgres refused a batch that was produced"))
 
     def _produce(self) -> list[RelayBatch]:
         batches = [self._waiting.popleft()]
@@ -161,11 +176,14 @@ class Relay:
         self.status = status
 
     def renew(self, producer: Producer, footer: LastFooter) -> None:
-        """After SLOW: go on behind ``footer`` with a new producer, initialised before the footer was read."""
+        """After SLOW: go on behind ``footer`` with a new producer, initialised before the footer was read.
+
+        What was offered and is not published is to be offered again, from the outbox.
+        """
         assert self.status is RelayStatus.SLOW
-        while self._waiting and self._waiting[0].seq <= footer.seq:
-            self._waiting.popleft()
-        self._producer, self.published, self.trouble = producer, footer, None
+        self._waiting.clear()
+        self._open, self.withdrawing = None, False
+        self._producer, self.published, self.offered, self.trouble = producer, footer, footer.seq, None
         self.status = RelayStatus.RUNNING
         self.wake()
 
