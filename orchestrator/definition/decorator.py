@@ -29,6 +29,11 @@ class AnySaga:
         return self._source.name
 
     @property
+    def function(self) -> types.FunctionType:
+        """What the author wrote; it is called by compiling only."""
+        return self._source.function
+
+    @property
     def input_type(self) -> Any:  # noqa: ANN401  # a kind
         """The kind of its input; raises TypeError when the function does not declare one."""
         return signature_of(self._source.function).input

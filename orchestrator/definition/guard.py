@@ -134,6 +134,7 @@ class Guard:
                 return
             caller = caller.f_back
         self._trace.report(f"{what} is read while compiling and would be the same in every saga: {_ADVICE[what]}")
+        self._trace.excused.add(self._trace.here())
 
 
 def watch(guard: Guard | None) -> None:

@@ -90,6 +90,14 @@ def in_match(frame: types.FrameType) -> bool:
     )
 
 
+def asks_class(frame: types.FrameType) -> bool:
+    """Whether the running instruction is in a call of ``isinstance``."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance"
+        for node in _around(frame.f_code.co_filename, frame.f_lineno)
+    )
+
+
 def _position(frame: types.FrameType) -> tuple[int, int]:
     positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
     return frame.f_lineno, positions[2] or 0

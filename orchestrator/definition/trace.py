@@ -47,12 +47,16 @@ class Trace:
     made_at: dict[int, tuple[object, Place]] = field(default_factory=dict[int, tuple[object, Place]])
     """id of a message made while tracing -> the message (kept, so that its id stays its own), and where."""
 
-    asked: set[tuple[object, int]] = field(default_factory=set[tuple[object, int]])
-    """Instructions that asked for the truth of what is not known; at the second time they get the other answer."""
+    asked: set[tuple[object, int, str]] = field(default_factory=set[tuple[object, int, str]])
+    """Who asked for the truth of what is not known (code, line, construct), so that a second time ends a loop."""
+    excused: set[Place] = field(default_factory=set[Place])
+    """Lines with a problem that explains whatever else is wrong there."""
 
     def report(self, text: str, place: Place | None = None) -> None:
         """Note a problem at ``place``, or where the author's code is now; of one kind only the first on a line."""
         place = place or self.here()
+        if place in self.excused:
+            return
         opening = text.split(" ", 1)[0]
         if not any((p.file, p.line) == place and p.text.split(" ", 1)[0] == opening for p in self.problems):
             self.problems.append(Problem(*place, text))

@@ -88,7 +88,7 @@ class Traced:
             f"{construct.name} is decided while compiling, but `{of}` is not known until the saga runs: "
             f"{construct.instead}",
         )
-        return _first_time(of.trace, frame)
+        return _answer(of.trace, frame, construct)
 
     def __iter__(self) -> Iterator[Any]:
         of = _touched(self)
@@ -299,22 +299,24 @@ def _attribute(value: Traced, of: Meaning, name: str) -> Any:  # noqa: ANN401  #
     return _refuse(of, f"{name_of(kind)} has no field {name!r}; it has {', '.join(fields_of(kind)) or 'none'}")
 
 
-def _first_time(trace: Trace, frame: types.FrameType | None) -> bool:
-    """True when this instruction asks for the first time, so that a body is seen and a loop ends."""
-    instruction = (frame.f_code, frame.f_lasti) if frame else (None, 0)
-    if instruction in trace.asked:
+def _answer(trace: Trace, frame: types.FrameType | None, construct: syntax.Construct) -> bool:
+    """True the first time, so that a body is seen, then False, so that a loop ends; an ``or`` takes its fallback."""
+    if construct.name == "`or`":
         return False
-    trace.asked.add(instruction)
-    return True
+    asking = (frame.f_code, frame.f_lineno, construct.name) if frame else (None, 0, construct.name)
+    first = asking not in trace.asked
+    trace.asked.add(asking)
+    return first
 
 
 def _asked_by_author(trace: Trace) -> bool:
-    """Whether the author's code, directly or through a library, asks; not one of our own modules."""
+    """Whether the author's own isinstance() asks, also about an abstract class; not our modules, nor Python itself."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
-    while frame is not None and not trace.is_authors(frame.f_code.co_filename):
-        if str(frame.f_globals.get("__name__")).startswith("orchestrator."):
-            return False
+    abstract = frame is not None and frame.f_globals.get("__name__") == "abc"
+    if abstract and frame is not None:
         frame = frame.f_back
-    return frame is not None
+    if frame is None or not trace.is_authors(frame.f_code.co_filename):
+        return False
+    return not abstract or syntax.asks_class(frame)
