@@ -140,9 +140,8 @@ def fetch(directory: Path, jars: Sequence[Jar]) -> None:
 
 
 def _fetch_one(directory: Path, jar: Jar) -> None:
-    # Imported here: it costs 0.3 s, and is needed once in the life of a computer.
-    from jgo.config import GlobalSettings  # noqa: PLC0415
-    from jgo.maven import MavenContext  # noqa: PLC0415
+    from jgo.config import GlobalSettings  # noqa: PLC0415 - costs 0.3 s, for once in the life of a computer
+    from jgo.maven import MavenContext  # noqa: PLC0415 - the same
 
     # A company's mirror, when jgo's configuration names one, is asked before Maven Central.
     repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL}
