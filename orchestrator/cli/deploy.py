@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compile, check against what is deployed, publish."""
     file, name = source_of(arguments.source)
     blueprints = compile_file(file, name)
-    loaded = servers.load()
+    loaded = servers.load_with_kafka()
     create = loaded.local if arguments.create_topics is None else arguments.create_topics
     done = deploy(blueprints, loaded, create_topics=create)
     if arguments.json:

@@ -28,7 +28,7 @@ def run_operation(
     arguments: argparse.Namespace, ask: Callable[[Client, str, float], Answered], said: dict[Answered, str]
 ) -> int:
     """Ask, and say what was answered in the words of ``said``."""
-    with Client(servers.load()) as client:
+    with Client(servers.load_with_kafka()) as client:
         answer = ask(client, arguments.id, arguments.timeout)
     if arguments.json:
         print_json({"saga_id": arguments.id, "answer": answer})

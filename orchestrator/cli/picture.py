@@ -13,7 +13,6 @@ from orchestrator.blueprint.model import Blueprint, Fail, Label, Message, Requir
 from orchestrator.cli.wording import message, short
 from orchestrator.engine import events as e
 
-PIVOT_LINE: Final = "point of no return: once {name} is done, nothing is undone any more"
 RULE: Final = "──"
 
 
@@ -49,13 +48,15 @@ class Look:
 
 def looks(blueprint: Blueprint, events: Iterable[e.Event]) -> list[Look]:
     """The blueprint's steps and conditions in order, as these events, all of the saga's, leave them."""
-    seen = [_look(node) for node in blueprint.nodes if not isinstance(node, Label)]
+    by_node = {index: _look(node) for index, node in enumerate(blueprint.nodes) if not isinstance(node, Label)}
+    seen = list(by_node.values())
     by_name = {look.name: look for look in seen if look.kind not in _CONDITIONS}
     ended = False
     for event in events:
-        step = getattr(event, "step", None)
-        if isinstance(step, str) and step in by_name:
-            _follow(by_name[step], event)
+        # The only event that may be about a condition says so by the node's index.
+        look = by_node.get(event.node) if isinstance(event, e.EvaluationFailed) else by_name.get(_step_of(event))
+        if look is not None:
+            _follow(look, event)
         elif isinstance(event, e.CompensationStarted):
             _turn_back(seen, event)
         ended = ended or isinstance(event, e.SagaCompleted)
@@ -71,7 +72,8 @@ def lines(seen: Sequence[Look]) -> list[str]:
     for look in seen:
         drawn.append(f"  {look.mark} {look.name:{name_width}}  {look.does:{does_width}}  {look.text}".rstrip())
         if look.kind == "pivot":
-            drawn.append(f"  {RULE} {PIVOT_LINE.format(name=look.name)} {RULE}")
+            line = "passed" if look.mark is Mark.DONE else f"once {look.name} is done, nothing is undone any more"
+            drawn.append(f"  {RULE} point of no return: {line} {RULE}")
     return drawn
 
 
@@ -98,10 +100,12 @@ def _class(sent: Message) -> str:
 
 
 def _turn_back(seen: Sequence[Look], event: e.CompensationStarted) -> None:
-    """A query that is open is let go; a saga that ended by its own word says which rejection it was."""
+    """What is open is let go: a query, or what could not be sent. A saga that ended by its own word says by which."""
     for look in seen:
         if look.mark is Mark.WAITING:
             look.mark, look.text = Mark.NOT_REACHED, "not waited for any more"
+        elif look.mark is Mark.STOPPED:
+            look.mark = Mark.NOT_REACHED
     if event.reason != "rejected" or any(look.mark is Mark.REJECTED for look in seen):
         return
     reached = max((index for index, look in enumerate(seen) if look.reached), default=-1)
@@ -122,6 +126,11 @@ def _pass_conditions(seen: Sequence[Look], *, ended: bool) -> None:
 
 
 # ---------------------------------------------------------------- steps
+
+
+def _step_of(event: e.Event) -> str:
+    step: str | None = getattr(event, "step", None)
+    return step or ""
 
 
 def _follow(look: Look, event: e.Event) -> None:

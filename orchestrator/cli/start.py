@@ -2,13 +2,13 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from orchestrator.cli import servers
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import duration
 from orchestrator.cli.output import print_json
-from orchestrator.cli.wording import plain_text
+from orchestrator.cli.wording import short
 from orchestrator.client.client import Client
 from orchestrator.client.contract import PlainRejection
 from orchestrator.client.handle import ANSWER_S, Handle
@@ -16,6 +16,7 @@ from orchestrator.errors import Compensated, ConfigError
 
 if TYPE_CHECKING:
     from orchestrator.blueprint.model import Json
+    from orchestrator.blueprint.values import Data
     from orchestrator.cli.main import Subparsers
 
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start the saga, and print its id or its outcome."""
     given = sys.stdin.read() if arguments.input == "-" else arguments.input
     limit = arguments.timeout
-    with Client(servers.load()) as client:
+    with Client(servers.load_with_kafka()) as client:
         try:
             handle = client.start_named(
                 arguments.name,
@@ -103,5 +104,5 @@ def _wait(handle: "Handle[Json]", arguments: argparse.Namespace, limit: float | 
             }
         )
     else:
-        print(f"{handle.id} completed" + ("" if output is None else f": {plain_text(output)}"))
+        print(f"{handle.id} completed" + ("" if output is None else f": {short(cast('Data', output))}"))
     return ExitCode.OK

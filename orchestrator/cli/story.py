@@ -1,11 +1,12 @@
 """All of one saga as text for a person: its facts, its picture, its timeline, and what to do about its incidents."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from orchestrator.blueprint.model import Blueprint, Step
 from orchestrator.cli import picture, timeline
 from orchestrator.cli.timeline import PENDING, Entry
-from orchestrator.cli.wording import instant, message, short, span
+from orchestrator.cli.wording import instant, short, span
 from orchestrator.engine.state import (
     Blocked,
     Cancelling,
@@ -69,12 +70,16 @@ def _head(story: Story) -> list[str]:
 def _why(now: SagaState) -> str:
     match now.phase:
         case Compensating(cause=cause) | Compensated(cause=cause):
-            said = f", {message(cause.rejection_type, cause.rejection)}" if cause.rejection_type else ""
+            said = f" ({short(cause.rejection)})" if cause.rejection is not None else ""
             return f"{cause.reason}: {cause.text}{said}"
         case Cancelling():
             return "a cancel was accepted and takes effect once the open step is answered"
         case _:
             return ""
+
+
+_AWAITED: Final = {"do": "answer {step}", "undo": "undo {step}", "probe": "say whether {step} happened"}
+"""What a participant is asked for, in each role."""
 
 
 def _waits(story: Story) -> str:
@@ -85,11 +90,13 @@ def _waits(story: Story) -> str:
     if exchange is None or exchange.due_ms is None:
         return operator
     due = f"+{span(exchange.due_ms - now.started_ms)}"
+    what = _AWAITED[exchange.role].format(step=exchange.step)
     if exchange.status is ExchangeStatus.BACKING_OFF:
-        text = f"until {due} to send attempt {exchange.attempt + 1} of {exchange.step} ({exchange.role})"
+        text = f"until {due}, to send the next attempt: {participant_of(story.blueprint, exchange.step)} shall {what}"
     else:
-        text = f"for {participant_of(story.blueprint, exchange.step)} to answer {exchange.step} ({exchange.role}), "
-        text += f"attempt {exchange.attempt}, until {due}"
+        text = (
+            f"for {participant_of(story.blueprint, exchange.step)} to {what}, attempt {exchange.attempt}, until {due}"
+        )
     return f"{text}; {operator}" if operator else text
 
 

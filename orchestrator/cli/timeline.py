@@ -52,7 +52,7 @@ class _Teller:
 
     def tell(self, event: e.Event) -> tuple[str, Mark | None, str]:
         """Of which step, with which sign, and what happened."""
-        mark, text = _TELL[type(event)](self, event)
+        mark, text = TELL[type(event)](self, event)
         return getattr(event, "step", None) or "", mark, text
 
     def sent(self, event: e.CommandSent) -> Told:
@@ -139,7 +139,7 @@ def _incident(_: _Teller, event: e.IncidentOpened) -> Told:
     return Mark.STOPPED, f"incident {event.number} ({event.reason}): {event.text}"
 
 
-_TELL: Final[Mapping[type[e.Event], Callable[[_Teller, Any], Told]]] = {
+TELL: Final[Mapping[type[e.Event], Callable[[_Teller, Any], Told]]] = {
     e.SagaStarted: _started,
     e.LabelsSet: _labels,
     e.EvaluationFailed: _evaluation,
@@ -166,3 +166,4 @@ _TELL: Final[Mapping[type[e.Event], Callable[[_Teller, Any], Told]]] = {
     e.IncidentClosed: lambda _, event: (None, f"incident {event.number} closed: {event.text}"),
     e.DefectFound: lambda _, event: (Mark.STOPPED, f"a defect of the engine: {event.text}"),
 }
+"""How each event is told."""

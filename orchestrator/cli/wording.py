@@ -1,10 +1,11 @@
 """Values, times and durations as a person reads them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
 from orchestrator.blueprint import values
-from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import RECORD_NAME, Data
 
 LENGTH_MAX: Final = 160
@@ -34,31 +35,38 @@ def span(ms: int) -> str:
 
 
 def short(data: Data) -> str:
-    """A reply, an input or a rejection on one line: ``account=alice, balance=12.50``; what is too long is cut."""
-    text = plain_text(values.plain(data))
+    """A reply, an input or a rejection on one line: ``account=alice, balance=12.5``; what is too long is cut."""
+    text = _fields(data) if isinstance(data, dict) else _text(data)
     return text if len(text) <= LENGTH_MAX else text[: LENGTH_MAX - 1] + "…"
 
 
-def plain_text(plain: Json) -> str:
-    """The whole of it on one line: ``account=alice, balance=12.50``."""
-    return _fields(plain) if isinstance(plain, dict) else _text(plain)
-
-
 def message(kind: str, body: Data) -> str:
-    """A message with what it says: ``bank.AccountNotFound(account=bob)``."""
-    return f"{kind}({'' if body is None else short(body)})"
+    """A message with what it says: ``bank.AccountNotFound(account=bob)``, ``OSError: the disk is full``."""
+    match body:
+        case None:
+            return kind
+        case str():
+            return f"{kind}: {short(body)}"
+        case _:
+            return f"{kind}({short(body)})"
 
 
-def _fields(record: dict[str, Json]) -> str:
+def _fields(record: Mapping[str, Data]) -> str:
     return ", ".join(f"{name}={_text(value)}" for name, value in record.items() if name != RECORD_NAME)
 
 
-def _text(value: Json) -> str:
+def _text(value: Data) -> str:
     match value:
         case None:
             return "none"
         case bool():
             return "true" if value else "false"
+        case Decimal():
+            return f"{value.normalize():f}"  # 12.500000000 is how it is kept, 12.5 is what it is
+        case bytes():
+            return f"{len(value)} bytes"
+        case datetime():
+            return values.instant_text(value)
         case dict():
             name = value.get(RECORD_NAME)
             return f"{name}({_fields(value)})" if isinstance(name, str) else f"{{{_fields(value)}}}"
