@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from orchestrator import settings as environment
@@ -26,6 +26,9 @@ from orchestrator.wire.partition import partition_of
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.request import CancelSaga, Request, RetrySaga, StartSaga, request_record
 from orchestrator.wire.topics import Topics
+
+REACHABLE_S: Final = 8.0
+"""How long Kafka may take to answer for the first time."""
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -195,6 +198,7 @@ class _Connection:
         self._topics = topics
         self._published: set[str] = set()
         self._broker = KafkaBroker(settings.kafka, topics, settings.kafka_options)
+        self._broker.check_reachable(REACHABLE_S)
         self._shards = _shards(self._broker, topics, settings)
         self.watches = Watches()
         self.schemas = SchemaTopic(self._broker, topics)

@@ -3,7 +3,7 @@
 Between values and bytes only: nothing is sent or read here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
@@ -11,7 +11,6 @@ from orchestrator.blueprint.model import Blueprint, Json
 from orchestrator.blueprint.values import Data, plain
 from orchestrator.definition.conversion import ConversionError, from_data, to_data
 from orchestrator.definition.decorator import AnySaga, SagaDefinition
-from orchestrator.definition.kinds import Kind
 from orchestrator.definition.messages import Rejection
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import MessageRejected
@@ -105,7 +104,7 @@ def _codec_of_output(definition: AnySaga) -> Codec | None:
 
 
 @cache
-def _codec_of(kind: Kind, namespace: str) -> Codec:
+def _codec_of(kind: Hashable, namespace: str) -> Codec:
     return Codec(avro_schema(kind, namespace))
 
 

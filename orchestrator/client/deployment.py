@@ -9,6 +9,7 @@ from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import Broker, TopicSpec
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.broker.topology import check_topology, command_topic, namespace_topics
+from orchestrator.client.client import REACHABLE_S
 from orchestrator.client.compatibility import refuse_incompatible
 from orchestrator.client.definitions import Definitions
 from orchestrator.errors import TopicMismatch
@@ -58,7 +59,7 @@ def deploy(blueprints: Sequence[Blueprint], settings: Settings, *, create_topics
     topics = Topics(settings.namespace)
     broker = KafkaBroker(settings.kafka, topics, settings.kafka_options)
     try:
-        broker.check_reachable()
+        broker.check_reachable(REACHABLE_S)
         created = _topics(broker, topics, settings, blueprints, create=create_topics)
         return _publish(broker, topics, blueprints, created)
     finally:

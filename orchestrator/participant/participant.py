@@ -10,7 +10,6 @@ from typing import Any, Final, Generic, TypeVar, overload
 
 from orchestrator import settings as environment
 from orchestrator.broker.kafka import KafkaBroker
-from orchestrator.broker.port import Broker
 from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
@@ -136,7 +135,7 @@ class Participant(Generic[Connection]):
         return runner
 
 
-def _broker(settings: Settings, topics: Topics) -> Broker:
+def _broker(settings: Settings, topics: Topics) -> KafkaBroker:
     return KafkaBroker(settings.kafka, topics, settings.kafka_options)
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Any, Final
 
-from orchestrator.broker.port import Broker
+from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Inbox
@@ -12,6 +12,8 @@ from orchestrator.participant.intake import Intake
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 
+REACHABLE_S: Final = 8.0
+"""How long Kafka may take to answer at the start."""
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_MAX_S: Final = 5.0
 HEALTHY_S: Final = 30.0
@@ -38,8 +40,9 @@ class Runner:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{name}-intake", daemon=True)
 
-    def start(self, broker: Broker) -> None:
+    def start(self, broker: KafkaBroker) -> None:
         """Check that the servers are there and begin. Raises ``Unavailable``, ``TopicMismatch``, ``ConfigError``."""
+        broker.check_reachable(REACHABLE_S)
         if not broker.topics([self._topic]):
             raise TopicMismatch(
                 f"expected the topic {self._topic}, found none on {self._settings.kafka}: "

@@ -28,6 +28,10 @@ WITHDRAW = Withdraw(account="a", amount=Decimal(30))
 REFUND = Refund(account="a", amount=Decimal(30))
 
 
+def one(_command: Withdraw, _context: Context[None]) -> Receipt:
+    return Receipt(balance=Decimal(1))
+
+
 def bank_without_inbox(side: Side, handler: Callable[[Withdraw, Context[None]], Receipt]) -> Participant[None]:
     bank = Participant(side.bank)
     bank.handles(Withdraw)(handler)
@@ -83,7 +87,7 @@ def test_a_command_is_answered_where_it_says_with_its_schema_published_before(si
 
 def test_each_schema_is_published_once(side: Side) -> None:
     for attempt in (1, 2):
-        with bank_without_inbox(side, lambda *_: Receipt(balance=Decimal(1))).running(side.settings):
+        with bank_without_inbox(side, one).running(side.settings):
             side.reply_to(side.command(WITHDRAW, attempt=attempt))
     follower = side.broker.follower(side.topics.schemas)
     keys = [record.key for record in follower.catch_up()]
@@ -137,7 +141,7 @@ def test_whatever_else_is_raised_may_be_tried_again(side: Side, raised: Exceptio
 
 @pytest.mark.parametrize("wrong", [None, {"balance": 1}, Receipt(balance=Decimal("1e-12"))])
 def test_an_answer_of_the_wrong_type_is_not_sent(side: Side, wrong: Receipt) -> None:
-    with bank_without_inbox(side, lambda *_: wrong).running(side.settings):
+    with bank_without_inbox(side, lambda _command, _context: wrong).running(side.settings):
         reply, body = side.reply_to(side.command(WITHDRAW))
     assert (reply.outcome, reply.retryable) == ("failed", True)
     assert isinstance(body, list)
@@ -246,13 +250,13 @@ def test_an_unreadable_command_is_refused_for_good_with_an_inbox(
 
 def test_without_an_inbox_an_unreadable_command_may_have_been_done(side: Side) -> None:
     broken = replace(side.command(WITHDRAW), value=b"")
-    with bank_without_inbox(side, lambda *_: Receipt(balance=Decimal(1))).running(side.settings):
+    with bank_without_inbox(side, one).running(side.settings):
         reply, _ = side.reply_to(broken)
     assert (reply.outcome, reply.retryable, reply.no_effect) == ("failed", False, False)
 
 
 def test_a_command_that_nobody_handles_is_named(side: Side) -> None:
-    with bank_without_inbox(side, lambda *_: Receipt(balance=Decimal(1))).running(side.settings):
+    with bank_without_inbox(side, one).running(side.settings):
         reply, body = side.reply_to(side.command(REFUND))
     assert (reply.outcome, reply.retryable) == ("failed", False)
     assert isinstance(body, list)
@@ -266,7 +270,7 @@ def test_a_record_that_is_no_command_does_not_block_its_partition(side: Side) ->
     other_namespace = replace(
         good, headers=tuple(("ce_source", b"/no-such/0") if h[0] == "ce_source" else h for h in good.headers)
     )
-    with bank_without_inbox(side, lambda *_: Receipt(balance=Decimal(1))).running(side.settings):
+    with bank_without_inbox(side, one).running(side.settings):
         side.send(replace(good, headers=(), value=None), for_nobody, other_namespace, good)
         (reply,) = side.next_replies(1)
     assert reply.outcome == "completed"
@@ -276,8 +280,10 @@ def test_a_record_that_is_no_command_does_not_block_its_partition(side: Side) ->
 def test_a_reply_topic_that_does_not_exist_does_not_block_the_partition(side: Side) -> None:
     good = side.command(WITHDRAW)
     lost = replace(good, headers=tuple(("ce_replyto", b"no.such") if h[0] == "ce_replyto" else h for h in good.headers))
-    off = replace(good, headers=tuple(("ce_replypartition", b"77") if h[0] == "ce_replypartition" else h for h in good.headers))
-    with bank_without_inbox(side, lambda *_: Receipt(balance=Decimal(1))).running(side.settings):
+    off = replace(
+        good, headers=tuple(("ce_replypartition", b"77") if h[0] == "ce_replypartition" else h for h in good.headers)
+    )
+    with bank_without_inbox(side, one).running(side.settings):
         side.send(lost, off, good)
         side.next_replies(1)
     assert side.committed() == side.ends()
