@@ -249,3 +249,13 @@ where (%(status)s::text is null or s.status = %(status)s::text)
         join saga.sagas as a on a.shard = n.shard and a.saga_id = %(after)s::text))
 order by s.started_ms desc, s.saga_id desc
 limit %(limit)s::integer;
+
+
+-- name: definition
+-- The blueprint of a saga that is shown.
+select blueprint::text from saga.definitions where name = %(name)s::text and hash = %(hash)s::text;
+
+
+-- name: one_moment
+-- Every later query of this transaction sees the same moment.
+set transaction isolation level repeatable read, read only;

@@ -93,6 +93,18 @@ class Reader:
         rows = self._fetch("saga_of_id", saga_id=saga_id)
         return _listed_saga(rows[0]) if rows else None
 
+    @contextmanager
+    def one_moment(self) -> Generator[None]:
+        """What is read in the block is of one moment: a saga, its events and its incidents fit together."""
+        with self._connection.transaction():
+            self._connection.execute(_SQL["one_moment"])
+            yield
+
+    def definition(self, name: str, hash_: str) -> str | None:
+        """The text of a blueprint; None when the cache table lacks it, since no orchestrator has run yet."""
+        rows = self._fetch("definition", name=name, hash=hash_)
+        return rows[0][0] if rows else None
+
     def events_of(self, saga_id: str) -> list[ListedEvent]:
         """All events of a saga, in order."""
         return [
@@ -118,8 +130,8 @@ class Reader:
             rows = self._fetch("list_sagas", **page)
         return [_listed_saga(row) for row in rows]
 
-    def _fetch(self, name: str, **parameters: object) -> list[tuple[Any, ...]]:
-        return self._connection.execute(_SQL[name], parameters).fetchall()
+    def _fetch(self, query: str, /, **parameters: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(_SQL[query], parameters).fetchall()
 
 
 def _listed_saga(row: Sequence[Any]) -> ListedSaga:
