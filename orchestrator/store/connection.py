@@ -201,9 +201,10 @@ def translated(server: Server) -> Generator[None]:
 
 
 def _translation(error: psycopg.Error, server: Server) -> OrchestratorError | None:
-    state, text = error.sqlstate, " ".join(str(error).split())
+    state = error.sqlstate
     if state is None:
-        return _without_state(error, text, server)
+        return _without_state(error, " ".join(str(error).split()), server)
+    text = error.diag.message_primary or str(error)  # without the detail: it shows the row, which is nobody's business
     if state in _CONFIG_STATES:
         return ConfigError(f"Postgres at {server.name} refuses: {text}: {_CONFIG_STATES[state]}")
     if state in _REFUSED_STATES or state.startswith(_REFUSED_CLASSES):

@@ -272,6 +272,12 @@ def test_batch_that_breaks_a_rule_is_refused_whole_and_by_name(handle: Handle, o
     shard.append(batch_after(row_after(first), "goes on"))
 
 
+def test_refusal_does_not_tell_what_is_in_the_batch(open_shard: OpenShard) -> None:
+    with pytest.raises(BatchRefused) as caught:
+        open_shard(1).append(batch_after(EMPTY, sagas=[saga(status="asleep", state='{"account":"DE89"}')]))
+    assert "DE89" not in str(caught.value)
+
+
 # ---------------------------------------------------------------- reading
 
 

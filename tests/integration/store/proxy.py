@@ -81,10 +81,10 @@ class Proxy:
         except ConnectionError:
             data = b""
         cut = self.way is (Way.LOSES_ANSWERS if from_server else Way.LOSES_REQUESTS)
+        if data and cut:
+            self.lost.set()
         if not data or cut:
             self._cut(end)
-            if data:
-                self.lost.set()
             return
         if from_server and self._asked:
             self.turns += 1

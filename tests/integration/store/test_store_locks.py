@@ -122,6 +122,16 @@ def test_only_the_holder_is_ended_and_not_who_waits_beside(
         until(lambda: not lives(watch, holder.info.backend_pid))
 
 
+def test_owner_that_took_the_row_just_now_is_left_alone(
+    dsn: str, open_shard: OpenShard, watch: psycopg.Connection
+) -> None:
+    taker = open_shard()
+    with psycopg.connect(dsn) as busy:
+        busy.execute(LOCK_ROW)
+        taker._end_lock_holder()
+        assert lives(watch, busy.info.backend_pid)
+
+
 def test_lock_of_the_whole_table_is_waited_for_and_then_reported(
     dsn: str, open_shard: OpenShard, watch: psycopg.Connection
 ) -> None:
