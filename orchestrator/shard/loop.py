@@ -168,8 +168,9 @@ class Loop:
         room = self._work.bounds.relay_backlog_max - self.relay.backlog
         if room <= 0:
             return
-        rows = self._work.ports.store.outbox(self.relay.offered, min(room, BACKLOG_READ))
-        for batch in map(unsealed, rows):
+        # Never beyond our own head: what is there is another owner's, and its own to publish.
+        wanted = min(room, BACKLOG_READ, self._head.seq - self.relay.offered)
+        for batch in map(unsealed, self._work.ports.store.outbox(self.relay.offered, wanted)):
             self._check_targets(batch)
             self.relay.offer(batch)
 

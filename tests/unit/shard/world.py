@@ -4,6 +4,7 @@ Nothing happens but by a call, and time is ``world.now_ms``. A process that is n
 dropped was killed.
 """
 
+import copy
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from orchestrator.shard.limits import Limits
 from orchestrator.shard.loop import Bounds
 from orchestrator.shard.ownership import Plant, Shard
 from orchestrator.shard.records import Records
+from orchestrator.shard.relay import Relay
 from orchestrator.shard.sagas import Sagas
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.port import GENESIS, ShardStore
@@ -39,7 +41,6 @@ from orchestrator.wire.topics import Topics
 
 if TYPE_CHECKING:
     from orchestrator.blueprint.values import Data
-    from orchestrator.shard.relay import Relay
 
 NAMESPACE = "test"
 COMMAND_PARTITIONS = 2
@@ -189,7 +190,9 @@ class World:
                 if isinstance(decoded, saga_events.CommandSent):
                     command_id = f"{event.saga_id}/{decoded.step}/{decoded.generation}/{decoded.role}"
                     sent.append((event.saga_id, command_id, decoded.attempt))
-                elif isinstance(decoded, saga_events.AttemptUndeliverable):
+                elif isinstance(decoded, saga_events.AttemptUndeliverable) or (
+                    isinstance(decoded, saga_events.StepRejected) and decoded.reason == "undeliverable"
+                ):
                     sent.pop()  # the command of the event before
                 continue
             for batch in journal.parse_footer(record.value).batches:
@@ -226,11 +229,12 @@ class Process:
     def __post_init__(self) -> None:
         world = self.world
         self.broker = MemoryBroker(world.cluster, world.topics, crash_point=self.crash_point)
-        self.store = world.store
+        self.store = copy.copy(world.store)  # the same database, seen by a process with crash points of its own
+        self.store._crash_point = self.crash_point
         self.catalogue = Catalogue(self.broker, world.topics, self.store.save_definitions)
         self.relays: list[Relay] = []
         plant = Plant(world.topics, self.broker, self.store, self._decider, self.bounds, self.crash_point)
-        self.owners = {number: Shard(number, plant, self.relays.append) for number in self.shards}
+        self.owners = {number: Shard(number, plant, self._take_on) for number in self.shards}
         self.stepping_relays = True
 
     def _decider(self, shard: int, store: ShardStore) -> Decider:
@@ -246,6 +250,15 @@ class Process:
                 records=Records(world.topics, shard, limits),
             )
         )
+
+    def _take_on(self, relay: Relay) -> None:
+        self.relays.append(relay)
+        relay.wake = self._woken  # so it produces while Postgres commits, as it does in a thread of its own
+
+    def _woken(self) -> None:
+        if self.stepping_relays:
+            for relay in self.relays:
+                relay.step(self.world.now_ms)
 
     @property
     def shard(self) -> Shard:
