@@ -31,6 +31,8 @@ class Runner:
         self.failure: BaseException | None = None
         """What ended it without ``stop``."""
         self.ended = threading.Event()
+        self.intake: Intake | None = None
+        """The one that lives now."""
         self._name = name
         self._topic = topic
         self._settings = settings
@@ -84,9 +86,11 @@ class Runner:
 
     def _one_life(self) -> None:
         intake = Intake(self._name, self._topic, self._settings, self._answering, self._inbox, self._workers)
+        self.intake = intake
         intake.start()
         try:
             while not self._stopping.is_set():
                 intake.step()
         finally:
+            self.intake = None
             intake.close()

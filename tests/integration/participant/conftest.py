@@ -91,9 +91,8 @@ class Side:
             saga_id=saga_id,
             command_id=f"{saga_id}/withdraw/0/{role}",
             body=to_data(message, kind, self.bank),
-            key=saga_id,
             undoes=undoes,
-            **changes,
+            **{"key": saga_id, **changes},
         )
         partition = sum(attempt.key.encode()) % COMMAND_PARTITIONS
         return template.record(attempt, partition=partition, seq=1, index=number, time_ms=time.time_ns() // 1_000_000)
@@ -117,6 +116,14 @@ class Side:
             assert time.monotonic() < deadline, f"{len(found)} of {count} replies: {[parse_reply(r) for r in found]}"
         self.replies += found
         return found
+
+    def all_records(self) -> list[IncomingRecord]:
+        """Every reply that is stored and was not taken yet."""
+        ends = [
+            self._consumer.get_watermark_offsets(TopicPartition(self.topics.replies, shard), timeout=30)[1]
+            for shard in range(SHARDS)
+        ]
+        return self.next_records(sum(ends) - len(self.replies))
 
     def reply_to(self, record: OutgoingRecord) -> tuple[ReceivedReply, Data]:
         """Send one command and take its answer: the reply and its body, decoded."""
