@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, Overflow
 from typing import Any, Final, TypeAlias, cast
 
 from orchestrator.blueprint.decimals import CONTEXT, rounded
@@ -123,7 +123,9 @@ def _failed(tree: Expression, error: Exception, *operands: Data) -> EvaluationEr
         case ZeroDivisionError():
             why = "division by zero"
         case OverflowError():
-            why = str(error) or "the result is out of range"
+            why = str(error)
+        case Overflow():
+            why = "the result is out of range"
         case _:
             why = f"no result for {' and '.join(map(str, operands))}"
     return EvaluationError(f"{describe(tree)}: {why}")

@@ -8,8 +8,15 @@ PRECISION_MAX = 38
 DEFAULT_PRECISION, DEFAULT_SCALE = 38, 9
 """Of a field that is a bare Decimal."""
 
+_EXPONENT_MAX = 999
+"""Far beyond every field, and few enough digits to be shown in an error."""
+
 CONTEXT = Context(
-    prec=PRECISION_MAX, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation, Overflow], capitals=1
+    prec=PRECISION_MAX,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-_EXPONENT_MAX,
+    Emax=_EXPONENT_MAX,
+    traps=[DivisionByZero, InvalidOperation, Overflow],
 )
 """Used explicitly and never changed: the thread's own context is whatever somebody else made of it."""
 

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from orchestrator.blueprint.model import Json
 
-Data: TypeAlias = "bool | int | str | bytes | Decimal | datetime | date | UUID | list[Data] | dict[str, Data] | None"
+Data: TypeAlias = bool | int | str | bytes | Decimal | datetime | date | UUID | list["Data"] | dict[str, "Data"] | None
 """A datetime is aware and in UTC; a Decimal is finite; there are no floats."""
 
 RECORD_NAME = "-type"
