@@ -28,12 +28,11 @@ class KafkaMembership:
         settings = configuration.membership(topics.group, group_protocol, session_timeout_ms)
         self._doing = f"be a member of the consumer group {topics.group} on {topics.requests}"
         self._shards: set[int] = set()
+        self._topic = topics.requests
+        self._joined = False
         self._closed = False
         self._trouble = ConnectionTrouble()
         self._consumer = made(Consumer, {**connection.client(self._trouble), **settings})
-        self._consumer.subscribe(
-            [topics.requests], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-        )
 
     def poll(self, timeout_s: float) -> frozenset[int]:
         """See the port. A cluster that does not answer is no error here: librdkafka gives up the assignment itself.
@@ -42,6 +41,11 @@ class KafkaMembership:
         ``Unavailable`` for anything that ends the membership: close it and make a new one.
         """
         try:
+            if not self._joined:  # not before: a member that does not poll yet would hold up the others' rebalance
+                self._joined = True
+                self._consumer.subscribe(
+                    [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+                )
             message = self._consumer.poll(timeout_s)
         except KafkaException as error:
             raise translated(error_of(error), self._doing) from error

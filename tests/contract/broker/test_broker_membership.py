@@ -30,7 +30,7 @@ def test_members_share_the_shards_and_no_shard_has_two(cluster: Cluster, member:
 
 def test_who_leaves_is_replaced_at_once(cluster: Cluster, member: Member) -> None:
     first, second = member(), member()
-    cluster.eventually(lambda: (first.poll(0.05) and second.poll(0.05)) or None)
+    cluster.eventually(lambda: True if all([first.poll(0.05), second.poll(0.05)]) else None)
     first.close()
     first.close()
     assert cluster.eventually(lambda: _full(second)) == ALL
