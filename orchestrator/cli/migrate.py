@@ -1,11 +1,11 @@
 """`saga migrate`: makes the tables of a namespace, or upgrades them."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
-from orchestrator import settings
+from orchestrator.cli import servers
 from orchestrator.cli.exit_code import ExitCode
+from orchestrator.cli.output import print_json
 from orchestrator.store.migrate import Migrated, migrate
 
 if TYPE_CHECKING:
@@ -25,16 +25,11 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Migrate, and say what was done."""
-    loaded = settings.load()
+    loaded = servers.load()
     migrated = migrate(loaded.need_database(), loaded.namespace, loaded.shards)
     if arguments.json:
-        found = {
-            "namespace": loaded.namespace,
-            "shards": loaded.shards,
-            "before": migrated.before,
-            "after": migrated.after,
-        }
-        print(json.dumps(found))
+        done = {"before": migrated.before, "after": migrated.after}
+        print_json({"namespace": loaded.namespace, "shards": loaded.shards, **done})
     else:
         print(f"namespace {loaded.namespace}, {loaded.shards} shards: {_sentence(migrated)}")
     return ExitCode.OK

@@ -11,7 +11,7 @@ from psycopg import sql
 from orchestrator.cli import migrate as command
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.store import migrate as module
-from orchestrator.store.migrate import LOCK_KEY, Migrated, migrate, migrations, schema
+from orchestrator.store.migrate import LOCK_KEY, Migrated, has_tables, migrate, migrations, schema
 from orchestrator.store.port import FORMAT, GENESIS, Meta
 from orchestrator.store.postgres import PostgresStore
 
@@ -74,7 +74,9 @@ def test_comparison_of_catalogs_sees_what_differs(database: str) -> None:
 
 
 def test_new_database_gets_the_tables_once(database: str, watch: psycopg.Connection) -> None:
+    assert not has_tables(database)
     assert migrate(database, "bank", 4) == Migrated(None, FORMAT)
+    assert has_tables(database)
     assert PostgresStore(database).meta() == Meta("bank", 4, "ready", FORMAT)
     rows = "select shard, seq, chain, owner, next_requests, next_replies, now_ms from saga.shards order by shard"
     assert watch.execute(rows).fetchall() == [(shard, 0, GENESIS, "", 0, 0, 0) for shard in range(4)]

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.store import queries
-from orchestrator.store.port import GENESIS, ShardRow
+from orchestrator.store.port import GENESIS, Definition, ShardRow
 from orchestrator.store.postgres import PostgresShardStore, PostgresStore
 from orchestrator.store.reader import ListedEvent, ListedIncident, ListedSaga, Reader, SagaFilter, open_reader
 from tests.contract.store.batches import START_MS, batch_after, event, incident, row_after, saga
@@ -114,6 +114,23 @@ def test_labels_are_found_by_their_index(open_shard: OpenShard, watch: psycopg.C
     chosen = {"status": None, "saga": None, "labels": ['{"customer":"c17"}'], "after": None, "limit": 10}
     plan = watch.execute(b"explain " + queries.load()["list_sagas_with_labels"], chosen).fetchall()
     assert "sagas_by_label" in str(plan)
+
+
+def test_block_of_one_moment_does_not_see_what_comes_meanwhile(open_shard: OpenShard, reader: Reader) -> None:
+    shard = open_shard()
+    first = batch_after(EMPTY, "1", events=[event("a", 1)], sagas=[saga("a")])
+    shard.append(first)
+    with reader.one_moment():
+        assert reader.get_saga("a") == ListedSaga(1, saga("a"), published=True)
+        shard.append(batch_after(row_after(first), "2", events=[event("a", 2)], sagas=[saga("a", version=2)]))
+        assert [each.event.number for each in reader.events_of("a")] == [1]
+    assert [each.event.number for each in reader.events_of("a")] == [1, 2]
+
+
+def test_definition_is_found_by_name_and_hash(dsn: str, reader: Reader) -> None:
+    PostgresStore(dsn).save_definitions([Definition("t", "1", '{"b":1, "a":2}', active=True)])
+    assert reader.definition("t", "1") == '{"b":1, "a":2}'
+    assert reader.definition("t", "2") is None
 
 
 def test_reader_cannot_write(dsn: str) -> None:
