@@ -1,0 +1,121 @@
+"""kill -9 of the orchestrator at every named crash point, on real servers: nothing lost, nothing doubled, order kept.
+
+One system for all of them: a bank with accounts in Postgres, and a read_committed consumer that reads every topic
+while orchestrators die and are started again. What it saw is audited at the end, once, for all kills together.
+"""
+
+import sys
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from examples.money_transfer.demo import accounts
+from examples.money_transfer.demo.audit import audit
+from examples.money_transfer.demo.system import HERE, SAGA, Service, System, SystemOptions
+from examples.money_transfer.demo.watcher import Watcher
+from examples.money_transfer.saga import money_transfer
+from orchestrator.client.client import Client
+from orchestrator.crashpoints import NAMES
+from orchestrator.errors import Compensated, Unavailable
+from tests.servers import new_directory
+
+SHARDS = 2
+TRANSFERS = 20
+"""For each crash point: enough for several batches in both shards."""
+SESSION_MS = 1_000
+DEATH_S = 60.0
+OUTCOME_S = 60.0
+
+
+@dataclass
+class Ride:
+    """What the kills share."""
+
+    system: System
+    client: Client
+    watcher: Watcher
+    database: str
+    bank: Service
+    before: dict[str, Decimal]
+    """What was in each account."""
+    plan: list[accounts.Order] = field(default_factory=lambda: accounts.plan(TRANSFERS * len(NAMES)))
+    orders: dict[str, accounts.Order] = field(default_factory=dict[str, accounts.Order])
+
+    def start(self, name: str) -> dict[str, bool]:
+        """Start the next transfers; gives their ids, and whether each can be done."""
+        first = len(self.orders)
+        made = {f"{name}-{place:02}": self.plan[first + place] for place in range(TRANSFERS)}
+        self.orders |= made
+        self.handles = {
+            each: self.client.submit(money_transfer, order.transfer, id=each) for each, order in made.items()
+        }
+        return {each: order.possible for each, order in made.items()}
+
+    def outcomes(self) -> dict[str, bool]:
+        """Whether each of the transfers started last completed; waits for all of them."""
+        ended: dict[str, bool] = {}
+        for name, handle in self.handles.items():
+            try:
+                handle.outcome(OUTCOME_S)
+                ended[name] = True
+            except Compensated:
+                ended[name] = False
+        return ended
+
+
+@pytest.fixture(scope="module")
+def ride() -> Generator[Ride]:
+    settings = {
+        "group.min.session.timeout.ms": str(SESSION_MS),
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    }
+    options = SystemOptions(shards=SHARDS, session_timeout_ms=SESSION_MS, kafka_settings=settings)
+    with new_directory() as directory, System(directory, options).start() as system:
+        database = system.stack.create_database("bank")
+        system.saga("migrate")
+        system.saga("deploy", str(HERE / "saga.py"), "--create-topics")
+        accounts.open_accounts(database)
+        bank = system.service("bank", [sys.executable, str(HERE / "bank.py")], {"BANK_DATABASE": database})
+        bank.start()
+        topics = system.topics
+        names = ("bank.commands", topics.replies, topics.journal, topics.outcomes, topics.quarantine)
+        watched = {name: system.partitions(name) for name in names}
+        with Watcher(system.stack.kafka, watched) as watcher, Client(system.settings) as client:
+            yield Ride(system, client, watcher, database, bank, accounts.balances(database))
+
+
+def wait_for_death(service: Service) -> None:
+    """Return when the process has ended by itself."""
+    until = time.monotonic() + DEATH_S
+    while time.monotonic() < until:
+        try:
+            service.require_running()
+        except Unavailable:
+            return
+        time.sleep(0.05)  # a process of another parent cannot be waited for
+    raise AssertionError(f"not killed within {DEATH_S} s: {service.log.read_text()[-2_000:]}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_killed_at(ride: Ride, name: str, request: pytest.FixtureRequest) -> None:
+    doomed = ride.system.service(f"doomed-{name}", [*SAGA, "run"], {"SAGA_TEST_CRASH_AT": f"{name}:1"})
+    survivor = ride.system.service(f"survivor-{name}", [*SAGA, "run"])
+    request.addfinalizer(survivor.stop)
+    doomed.start()
+    expected = ride.start(name)
+    wait_for_death(doomed)
+    survivor.start()
+    assert ride.outcomes() == expected
+
+
+def test_what_was_seen_during_all_the_kills(ride: Ride) -> None:
+    ride.bank.stop()
+    ride.watcher.finish()
+    found = audit(ride.watcher.records, ride.system.topics, "bank.commands", ride.orders.keys())
+    assert not found.findings.all
+    assert len(found.outcomes) == TRANSFERS * len(NAMES)
+    done = [ride.orders[name].transfer for name, status in found.outcomes.items() if status == "completed"]
+    assert accounts.wrong_money(ride.before, accounts.balances(ride.database), done) == []
