@@ -197,7 +197,7 @@ class _Connection:
     def __init__(self, settings: Settings, topics: Topics) -> None:
         self._topics = topics
         self._published: set[str] = set()
-        self._broker = KafkaBroker(settings.kafka, topics, settings.kafka_options)
+        self._broker = KafkaBroker.of(settings)
         self._broker.check_reachable(REACHABLE_S)
         self._shards = _shards(self._broker, topics, settings)
         self.watches = Watches()

@@ -57,7 +57,7 @@ def deploy(blueprints: Sequence[Blueprint], settings: Settings, *, create_topics
     if len(set(names)) != len(names):
         raise ValueError(f"expected each saga once in a deploy, got {', '.join(sorted(names))}")
     topics = Topics(settings.namespace)
-    broker = KafkaBroker(settings.kafka, topics, settings.kafka_options)
+    broker = KafkaBroker.of(settings)
     try:
         broker.check_reachable(REACHABLE_S)
         created = _topics(broker, topics, settings, blueprints, create=create_topics)

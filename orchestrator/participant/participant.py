@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any, Final, Generic, TypeVar, overload
@@ -126,7 +127,7 @@ class Participant(Generic[Connection]):
         answering = Answering(self.name, self._handlers.values(), schemas)
         schemas.own(answering.codecs())
         runner = Runner(self.name, self._topic, chosen, answering, self._inbox, workers)
-        broker = _broker(chosen, Topics(chosen.namespace))
+        broker = KafkaBroker.of(chosen)
         try:
             runner.start(broker)
         finally:
@@ -136,7 +137,7 @@ class Participant(Generic[Connection]):
 
 
 def _broker(settings: Settings, topics: Topics) -> KafkaBroker:
-    return KafkaBroker(settings.kafka, topics, settings.kafka_options)
+    return KafkaBroker.of(replace(settings, namespace=topics.namespace))
 
 
 def _said(error: OrchestratorError) -> int:
