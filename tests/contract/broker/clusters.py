@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from time import monotonic
 from typing import Protocol, TypeVar
 
@@ -102,6 +103,11 @@ def record(
     topic: str, value: bytes | None, partition: int = 1, key: bytes | None = b"k", headers: Headers = ()
 ) -> OutgoingRecord:
     return OutgoingRecord(topic, partition, key, headers, value)
+
+
+def incompressible(size: int) -> bytes:
+    """Bytes that no compression makes fewer: a topic bounds the compressed batch."""
+    return Random(1).randbytes(size)
 
 
 def values(records: Sequence[IncomingRecord]) -> list[bytes | None]:

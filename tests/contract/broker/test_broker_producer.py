@@ -1,12 +1,14 @@
 """What every broker promises of a relay's producer, the real one and the one in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from orchestrator.broker.configuration import batch_bytes
 from orchestrator.broker.port import Broker, Commit, Fenced, InputPosition, Inputs, Producer
 from orchestrator.errors import TopicMismatch
-from tests.contract.broker.clusters import Cluster, read, read_to_the_end, record, values
+from tests.contract.broker.clusters import Cluster, incompressible, read, read_to_the_end, record, values
 
 Reader = Callable[..., Inputs]
 Relay = Callable[..., Producer]
@@ -161,14 +163,28 @@ def test_missing_partition_is_named(cluster: Cluster, relay: Relay) -> None:
         producer.produce([record(cluster.names.requests, b"lost", partition=77)])
 
 
+def test_record_that_is_just_not_too_large_is_written(
+    cluster: Cluster, broker: Broker, reader: Reader, relay: Relay
+) -> None:
+    allowed = broker.topics([cluster.names.requests])[cluster.names.requests].max_message_bytes
+    headers = tuple((f"header{number}", b"%d" % number) for number in range(50))
+    empty = record(cluster.names.requests, b"", key=b"key", headers=headers)
+    largest = replace(empty, value=incompressible(allowed - batch_bytes(empty)))
+    assert batch_bytes(largest) == allowed
+    producer = relay()
+    producer.begin()
+    producer.produce([record(cluster.names.requests, b"small"), largest, record(cluster.names.requests, b"small")])
+    assert producer.commit() is Commit.CLEAN
+    assert values(read(cluster, reader(), 3)) == [b"small", largest.value, b"small"]
+
+
 def test_record_that_is_too_large_is_named_and_its_transaction_not_seen(
     cluster: Cluster, broker: Broker, reader: Reader, relay: Relay
 ) -> None:
     producer = relay(transaction_timeout_ms=2_000)
     producer.begin()
-    # Random bytes, which no compression makes smaller.
-    large = b"".join(number.to_bytes(4, "big") for number in range(0, 2**32, 4_001))[:1_200_000]
-    producer.produce([record(cluster.names.requests, b"with it"), record(cluster.names.replies, large)])
+    large = record(cluster.names.replies, incompressible(1_200_000))
+    producer.produce([record(cluster.names.requests, b"with it"), large])
     with pytest.raises(TopicMismatch, match=r"replies \[1\]|replies\[1\]"):
         producer.commit()
     producer.close()

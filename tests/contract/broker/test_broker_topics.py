@@ -8,7 +8,7 @@ import pytest
 from orchestrator.broker.port import Broker, InputPosition, Producer, TopicSpec
 from orchestrator.broker.topology import check_topology, namespace_topics
 from orchestrator.errors import TopicMismatch
-from tests.contract.broker.clusters import SHARDS, Cluster, record, values
+from tests.contract.broker.clusters import SHARDS, Cluster, incompressible, record, values
 
 Relay = Callable[[], Producer]
 
@@ -76,9 +76,8 @@ def test_publishing_to_a_missing_topic_is_a_mismatch(cluster: Cluster, broker: B
 
 
 def test_publishing_what_is_too_large_is_a_mismatch(cluster: Cluster, broker: Broker) -> None:
-    large = b"".join(number.to_bytes(4, "big") for number in range(0, 2**32, 4_001))[:1_200_000]
     with pytest.raises(TopicMismatch, match="requests"):
-        broker.publish([record(cluster.names.requests, large)])
+        broker.publish([record(cluster.names.requests, incompressible(1_200_000))])
     assert broker.input_ends(1) == InputPosition(0, 0)
 
 
