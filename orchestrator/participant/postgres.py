@@ -32,7 +32,7 @@ create table if not exists saga_inbox (
     constraint outcome_is_known check (outcome in ('completed', 'rejected', 'failed'))
 )
 """
-"""A row must outlive the commands' retention plus the longest saga; older ones may be deleted by ``answered_at``."""
+"""``answered_at`` is for whoever deletes old rows: see ``PostgresInbox``."""
 
 _CREATE_LOCK: Final = 0x5A6A_1B0C
 """Of an advisory lock: two sessions that create one table at the same time collide in Postgres's catalogue."""
@@ -61,8 +61,10 @@ _READ_ONLY: Final = "25006"
 class PostgresInbox:
     """An inbox in the database ``dsn``, in the table ``saga_inbox``, which it creates if it is missing.
 
-    Nothing is connected before the participant starts; then each worker has one connection, READ COMMITTED. Raises
-    ``ConfigError`` where psycopg is not installed.
+    Nothing is connected before the participant starts; then each worker has one connection, READ COMMITTED. Its rows
+    must outlive the commands' retention plus the longest saga; older ones are yours to delete now and then:
+    ``delete from saga_inbox where answered_at < now() - interval '60 days'``. Raises ``ConfigError`` where psycopg is
+    not installed.
     """
 
     def __init__(self, dsn: str) -> None:

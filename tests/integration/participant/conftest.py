@@ -91,8 +91,9 @@ class Side:
             saga_id=saga_id,
             command_id=f"{saga_id}/withdraw/0/{role}",
             body=to_data(message, kind, self.bank),
+            key=changes.pop("key", saga_id),
             undoes=undoes,
-            **{"key": saga_id, **changes},
+            **changes,
         )
         partition = sum(attempt.key.encode()) % COMMAND_PARTITIONS
         return template.record(attempt, partition=partition, seq=1, index=number, time_ms=time.time_ns() // 1_000_000)
