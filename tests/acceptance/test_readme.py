@@ -14,6 +14,7 @@ from signal import SIGTERM
 
 import pytest
 
+from orchestrator.blueprint.model import Step
 from orchestrator.definition.decorator import SagaDefinition
 from orchestrator.local.processes import Command, ServerProcess
 from tests.servers import new_directory
@@ -38,7 +39,7 @@ def test_the_saga_of_the_first_page_compiles(tmp_path: Path) -> None:
     (tmp_path / "first_page.py").write_text(PYTHON)
     definition = runpy.run_path(str(tmp_path / "first_page.py"), run_name="first_page")["money_transfer"]
     assert isinstance(definition, SagaDefinition)
-    assert [node.name for node in definition.compile().nodes if hasattr(node, "name")] == ["withdraw", "deposit"]
+    assert [node.name for node in definition.compile().nodes if isinstance(node, Step)] == ["withdraw", "deposit"]
 
 
 def test_the_make_targets_exist() -> None:
