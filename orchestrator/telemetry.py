@@ -19,7 +19,8 @@ def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # stderr as it is when something is logged: whoever replaces it replaces it for this, too.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 

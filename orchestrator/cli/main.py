@@ -6,12 +6,13 @@ Only the module of the command that is called is imported, so that each needs no
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from orchestrator import __version__
+from orchestrator import __version__, telemetry
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.errors import (
     Compensated,
@@ -61,6 +62,7 @@ class CommandModule(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error of our tree ends as text on stderr and an exit status, never as a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    telemetry.configure(level=logging.WARNING)  # what a command prints is its result alone
     try:
         return _run(arguments)
     except OrchestratorError as error:

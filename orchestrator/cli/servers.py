@@ -8,7 +8,7 @@ from orchestrator import settings
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.settings import Settings
 
-REACH_S: Final = 8.0
+REACH_S: Final = 5.0
 """How long Kafka may take to answer: whoever waits is told within 10 s."""
 
 

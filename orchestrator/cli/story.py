@@ -109,10 +109,12 @@ def participant_of(blueprint: Blueprint | None, name: str) -> str:
 
 def _incident_lines(story: Story, incident: Incident) -> list[str]:
     since = f"+{span(incident.opened_ms - story.state.started_ms)}"
+    advice = _advice(story)
+    width = max(map(len, advice))
     return [
         f"  ⚠ {incident.number} {incident.step or 'the saga'}, {incident.reason}, since {since}",
         f"    {incident.text}",
-        *(f"    {command:{len(story.state.saga_id) + 12}}  {effect}" for command, effect in _advice(story).items()),
+        *(f"    {command:{width}}  {effect}" for command, effect in advice.items()),
     ]
 
 
