@@ -2,6 +2,10 @@
 
 Every error but end-of-partition is ``InputLost``: librdkafka reports an offset out of range once and then stays silent
 for ever. A connection that fails is no error here; librdkafka makes a new one and reads on at the same offset.
+
+A topic that does not exist, or may not be read, or is deleted under its reader, is no error to librdkafka either: it
+asks for metadata again and again, in silence. Whoever reads looks at ``Broker.topics`` before, and at the ids now and
+then.
 """
 
 from collections import deque

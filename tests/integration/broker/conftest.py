@@ -18,6 +18,9 @@ OWN_SETTINGS = {
     "group.consumer.session.timeout.ms": "2000",
     "group.consumer.min.heartbeat.interval.ms": "200",
     "group.consumer.heartbeat.interval.ms": "500",
+    # So that a test can deny rights to the only user there is.
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
     # So that a test sees a log that was compacted.
     "log.cleaner.backoff.ms": "100",
 }
