@@ -84,7 +84,7 @@ class Bodies:
         except ConversionError as error:
             if not _fits(type(value), kind):
                 return self._refuse(f"{place} is {with_article(kind)}, got {with_article(type(value))}", at)
-            return self._refuse(f"{place}: {error}", at)
+            return self._refuse(f"{place}: expected {error.expected}, got {error.got}", at)
 
     def _list(self, value: list[object], kind: Kind, place: str, at: Place | None) -> Expression:
         found = next((bare(member) for member in members(kind) if typing.get_origin(bare(member)) is list), None)

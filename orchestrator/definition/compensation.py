@@ -51,21 +51,22 @@ class Compensations:
 
     def of(self, name: str, command: type, do: Message, reply: tuple[Kind, object], written: Written) -> Compensation:
         """The compensation of step ``name``; ``reply`` is its kind, and the value an undo is made from."""
+        before = len(self._trace.problems)
         undo = self._undo(name, written.undo, reply[1])
-        uses_reply = undo is not None and name in steps_used([undo.body, undo.key])
-        if undo is not None:
-            self._same_inbox(name, do, undo, "undo")
         probe = self._probe(name, command, reply[0], written.probe)
-        if probe is not None:
+        if len(self._trace.problems) == before:  # else the keys may be wrong because of that
+            self._same_inbox(name, do, undo, "undo")
             self._same_inbox(name, do, probe, "probe")
+        uses_reply = undo is not None and name in steps_used([undo.body, undo.key])
         self._check_unknown(name, uses_reply, written)
-        on_unknown: Literal["undo", "incident"] = "incident" if written.on_unknown == "incident" else "undo"
+        incident = type(written.on_unknown) is str and written.on_unknown == "incident"
+        on_unknown: Literal["undo", "incident"] = "incident" if incident else "undo"
         return Compensation(undo, uses_reply, probe, on_unknown)
 
     def _check_unknown(self, name: str, uses_reply: bool, written: Written) -> None:  # noqa: FBT001  # one of the facts
         on_unknown = written.on_unknown
         if on_unknown is not None and (type(on_unknown) is not str or on_unknown not in ("undo", "incident")):
-            self._trace.report(f'"{name}": on_unknown is "undo" or "incident", got {on_unknown!r}')
+            self._trace.report(f'"{name}": on_unknown is "undo" or "incident", got {_shown(on_unknown)}')
         elif uses_reply and on_unknown == "undo":
             self._trace.report(f'"{name}": on_unknown="undo" needs an undo that does not use the reply')
         elif uses_reply and written.probe is None and on_unknown is None:
@@ -112,8 +113,10 @@ class Compensations:
             )
         return self._exchanges.message(query)
 
-    def _same_inbox(self, name: str, do: Message, other: Message, role: str) -> None:
+    def _same_inbox(self, name: str, do: Message, other: Message | None, role: str) -> None:
         """A late do can only be refused by the inbox that saw the undo: same participant, same partition key."""
+        if other is None:
+            return
         command, its = do.type.rpartition(".")[2], other.type.rpartition(".")[2]
         if do.participant != other.participant:
             self._trace.report(
@@ -127,7 +130,10 @@ class Compensations:
             )
 
     def _shown_key(self, message: Message) -> str:
-        return describe(message.key or _SAGA_ID, self._trace.input_name)
+        key = message.key or _SAGA_ID
+        if key["op"] == "text":  # of one part, which is no text itself
+            (key,) = cast("list[dict[str, Json]]", key["parts"])
+        return describe(key, self._trace.input_name)
 
 
 _SAGA_ID: dict[str, Json] = {"op": "id"}
@@ -136,4 +142,6 @@ _SAGA_ID: dict[str, Json] = {"op": "id"}
 def _shown(value: object) -> str:
     if is_traced(value):
         return "a value that is not known yet"
+    if isinstance(value, str):
+        return repr(value)
     return f"the class {value.__name__}" if isinstance(value, type) else with_article(type(value))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from string import Formatter
 from typing import Any, LiteralString, TypeVar, cast
 from uuid import UUID
 
@@ -35,16 +36,21 @@ def text(template: LiteralString, *values: object) -> str:
         return template.format(*(_shown(value) for value in values))
     if type(template) is not str:
         return _pose(refuse(trace, "text() takes a literal template, the values after it"))
-    pieces = template.replace("{{", "\0").replace("}}", "\1").split("{}")
-    if len(pieces) - 1 != len(values):
-        return _pose(refuse(trace, f'text("{template}", …) has {len(pieces) - 1} places for {len(values)} values'))
-    if any("{" in piece or "}" in piece for piece in pieces):
-        return _pose(refuse(trace, f'text("{template}", …): a place is {{}}, a brace is {{{{ or }}}}'))
-    pieces = [piece.replace("\0", "{").replace("\1", "}") for piece in pieces]
-    parts: list[Json] = [pieces[0]]
-    for value, piece in zip(values, pieces[1:], strict=True):
-        parts += [_part(_meaning(value, trace)), piece]
-    tree: Expression = {"op": "text", "parts": [part for part in parts if part != ""]}
+    try:
+        pieces = list(Formatter().parse(template))
+    except ValueError as error:
+        return _pose(refuse(trace, f'text("{template}", …): {error}: a brace is {{{{ or }}}}'))
+    places = [piece for piece in pieces if piece[1] is not None]
+    if any(piece[1:] != ("", "", None) for piece in places):
+        return _pose(refuse(trace, f'text("{template}", …): a place is {{}}, without a name, a number or a format'))
+    if len(places) != len(values):
+        return _pose(refuse(trace, f'text("{template}", …) has {len(places)} places for {len(values)} values'))
+    waiting = iter(values)
+    parts: list[Json] = []
+    for literal, place, _, _ in pieces:
+        parts += [literal] if literal else []
+        parts += [] if place is None else [_part(_meaning(next(waiting), trace))]
+    tree: Expression = {"op": "text", "parts": parts}
     return _pose(Meaning(tree, str, trace))
 
 

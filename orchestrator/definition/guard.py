@@ -4,6 +4,7 @@ It finds what no value can refuse: constructs that call nothing (``is``, ``try``
 every run: the clock, randomness, the environment, files.
 """
 
+import gc
 import inspect
 import site
 import sys
@@ -129,12 +130,16 @@ class Guard:
     def _impure(self, what: str, frame: types.FrameType) -> None:
         caller: types.FrameType | None = frame
         while caller is not None and not self._trace.is_authors(caller.f_code.co_filename):
-            module = str(caller.f_globals.get("__name__", ""))
-            if module in _HARMLESS or module.startswith("orchestrator.definition.syntax"):
+            if caller.f_globals.get("__name__") in _HARMLESS or _interrupts(caller.f_code):
                 return
             caller = caller.f_back
         self._trace.report(f"{what} is read while compiling and would be the same in every saga: {_ADVICE[what]}")
         self._trace.excused.add(self._trace.here())
+
+
+def _interrupts(code: types.CodeType) -> bool:
+    """Whether Python itself called, between two of the author's instructions: a finalizer, a callback of its gc."""
+    return code.co_name == "__del__" or any(getattr(each, "__code__", None) is code for each in gc.callbacks)
 
 
 def watch(guard: Guard | None) -> None:

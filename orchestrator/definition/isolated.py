@@ -15,6 +15,12 @@ from orchestrator.definition import syntax
 from orchestrator.definition.decorator import AnySaga
 from orchestrator.errors import DefinitionError
 
+_REDECORATED = (
+    "cannot inherit non-frozen dataclass from a frozen one",
+    "Cannot overwrite attribute __setattr__ in class",
+)
+"""What Python says when ``@dataclass`` stands on a command, or ``@dataclass(frozen=True)`` on any message."""
+
 
 def main(file: str, result: str) -> None:
     """Write to ``result``: ``{"error": text | null, "sagas": […]}``."""
@@ -76,4 +82,6 @@ def _explained(error: BaseException, file: Path) -> str:
             where = f"{Path(name).name}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     text = error.msg if isinstance(error, SyntaxError) else str(error)
+    if isinstance(error, TypeError) and text.startswith(_REDECORATED):
+        text += " (`@dataclass` on a message is superfluous, its base makes it one: remove the decorator)"
     return f"expected {file.name} to be imported, but {where} raised {type(error).__name__}: {text}"

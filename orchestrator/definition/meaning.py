@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from orchestrator.blueprint import values
@@ -37,6 +37,8 @@ class Meaning:
     """Digits after the point that computing has made; None: without bound, as ``*`` and ``/`` make them."""
 
     def __str__(self) -> str:
+        if self.kind is timedelta:
+            return str(timedelta(microseconds=cast("int", self.tree["value"])))
         return describe(self.tree, self.trace.input_name)
 
     @property

@@ -123,7 +123,8 @@ def _not_comparable(op: str, left: Meaning, right: Meaning) -> str | None:
         return None
     member = next((m for m in _enum_members(a) if right.tree.get("value") == m.value), None)
     hint = f": write {a.__name__}.{member.name}" if member else ""
-    return f"{left.described()} and `{right}` {with_article(right.kind)}: they are never equal{hint}"
+    verdict = f"they are never equal{hint}" if equality else "neither is greater"
+    return f"{left.described()} and `{right}` {with_article(right.kind)}: {verdict}"
 
 
 def _enum_members(kind: Kind) -> list[Enum]:

@@ -112,12 +112,12 @@ class Traced:
     def __format__(self, _: str) -> str:
         of = _touched(self)
         _refuse(of, f'`{of}` inside an f-string or format(): write text("… {{}} …", {of})')
-        return ""
+        return "?"
 
     def __str__(self) -> str:
         of = _touched(self)
         _refuse(of, f'str({of}) is not known until the saga runs: write text("{{}}", {of})')
-        return ""
+        return "?"
 
     def __repr__(self) -> str:
         of = meaning_of(self)
@@ -296,6 +296,8 @@ def _attribute(value: Traced, of: Meaning, name: str) -> Any:  # noqa: ANN401  #
             f"`{of}.{name}` needs the value, which is not known until the saga runs: "
             "compute it in a participant, or in whoever starts the saga",
         )
+    if len(members(kind)) > 1:
+        return _refuse(of, f"not every one of {name_of(kind)} has the field {name!r}")
     return _refuse(of, f"{name_of(kind)} has no field {name!r}; it has {', '.join(fields_of(kind)) or 'none'}")
 
 

@@ -90,7 +90,9 @@ TYPE_MISTAKES = {
 
 @pytest.mark.parametrize("name", [name for name in MISTAKES if name.startswith("t")])
 def test_every_mistake_that_a_checker_sees_is_refused_too(name: str) -> None:
-    (problem,) = problems_of(MISTAKES[name])
+    problems = problems_of(MISTAKES[name])
+    assert len(problems) == 1, problems
+    (problem,) = problems
     assert problem.text.startswith(TYPE_MISTAKES[name[:3]])
     assert problem.line in TYPED
 
