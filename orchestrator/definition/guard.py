@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import orchestrator
 from orchestrator.definition import syntax
 from orchestrator.definition.trace import Place, Trace
 from orchestrator.definition.traced import carries
@@ -62,7 +61,7 @@ def project_of(function: types.FunctionType) -> Callable[[str], bool]:
     paths = sysconfig.get_paths()
     libraries = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     libraries |= {*site.getsitepackages(), site.getusersitepackages()}
-    foreign = (_folder(orchestrator.__file__), *(f"{Path(path)}/" for path in libraries))
+    foreign = (_folder(str(Path(__file__).parent)), *(f"{Path(path)}/" for path in libraries))
     own = _folder(source)
     exception = (own if own not in foreign else source) if own.startswith(foreign) else None
 
