@@ -1,7 +1,8 @@
 """The servers that tests run against: real ones, always.
 
 In this order: addresses in the environment (`SAGA_TEST_KAFKA` and `SAGA_TEST_DATABASE`), containers where a Docker
-engine answers, the local stack. A test that asks for one of these fixtures is marked `integration`.
+engine answers, the local stack. A test that asks for one of these fixtures is marked `integration`; so is every test in
+the folder of that name, where some start servers of their own.
 """
 
 import os
@@ -38,6 +39,7 @@ KAFKA_SETTINGS = {
 POSTGRES_SETTINGS = {"max_connections": "300"}
 STACK_OPTIONS = StackOptions(kafka_settings=KAFKA_SETTINGS, postgres_settings=POSTGRES_SETTINGS)
 SERVER_FIXTURES = {"servers", "own_stack"}
+INTEGRATION = Path(__file__).with_name("integration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ def container_environment(host: str, port: int) -> dict[str, str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and SERVER_FIXTURES & set(item.fixturenames):
+        asks = isinstance(item, pytest.Function) and SERVER_FIXTURES & set(item.fixturenames)
+        if asks or item.path.is_relative_to(INTEGRATION):
             item.add_marker("integration")
 
 

