@@ -205,7 +205,7 @@ def commands(group: str, protocol: str, session_timeout_ms: int) -> Configuratio
 
 
 def replies() -> Configuration:
-    """A participant's producer: it waits for the brokers as long as it takes; meanwhile its commands stay uncommitted."""
+    """A participant's producer: it waits for the brokers as long as it takes, meanwhile commands stay uncommitted."""
     return {**_writer(), "compression.type": "none", "delivery.timeout.ms": 0, "retry.backoff.ms": 50}
 
 
