@@ -87,23 +87,21 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is ended in order, as by Ctrl-C
     show = Show()
     directory = Path(tempfile.mkdtemp(prefix="saga-demo-"))
-    keep = True
+    status = 1
     try:
         result = _run(show, directory, arguments.transfers, arguments.rate)
-        keep = not result.promised
+        _report(show, result)
+        status = 0 if result.promised else 1
     except OrchestratorError as error:
         show.error(str(error))
-        return 1
     except KeyboardInterrupt:
-        keep = False
-        return INTERRUPTED
+        status = INTERRUPTED
     finally:
-        if keep:
-            show.error(f"the logs and data of this run are in {directory}")
+        if status == 1:
+            show.error(f"the logs and the data of this run are in {directory}")
         else:
             shutil.rmtree(directory)
-    _report(show, result)
-    return 0 if result.promised else 1
+    return status
 
 
 def _run(show: Show, directory: Path, count: int, rate: float) -> Result:
@@ -128,7 +126,7 @@ def _run(show: Show, directory: Path, count: int, rate: float) -> Result:
         with Watcher(system.stack.kafka, _watched(system)) as watcher:
             bank, orchestrator = _start(show, system, database, watcher)
             orders = {f"transfer-{number:05}": order for number, order in enumerate(accounts.plan(count), 1)}
-            ride = _drive(show, system, orchestrator, orders, rate)
+            ride = _drive(show, system, (bank, orchestrator), orders, rate)
             with show.step("all is stopped politely, and the watcher reads to the end"):
                 orchestrator.stop()
                 bank.stop()
@@ -172,7 +170,10 @@ def _watched(system: System) -> dict[str, int]:
     return {name: system.partitions(name) for name in names}
 
 
-def _drive(show: Show, system: System, orchestrator: Service, orders: dict[str, accounts.Order], rate: float) -> Ride:
+def _drive(
+    show: Show, system: System, services: tuple[Service, Service], orders: dict[str, accounts.Order], rate: float
+) -> Ride:
+    bank, orchestrator = services
     with Client(system.settings) as client, show.transfers(len(orders)) as bar:
         drive = Drive(client, orders, rate)
 
@@ -185,7 +186,12 @@ def _drive(show: Show, system: System, orchestrator: Service, orders: dict[str, 
                 f"in flight; started again as process {orchestrator.pid}"
             )
 
-        return drive.run(kill, bar.tell)
+        def tell(ended: int, in_flight: int) -> None:
+            bank.require_running()
+            orchestrator.require_running()
+            bar.tell(ended, in_flight)
+
+        return drive.run(kill, tell)
 
 
 def _report(show: Show, result: Result) -> None:
