@@ -175,7 +175,7 @@ class RecordShape(Shape):
         return self._take(default, lambda field, value: field.shape.from_default(value))
 
     def resolve(self, data: Data) -> Data:
-        if type(data) is not dict or data.get(RECORD_NAME, self.name) != self.name:
+        if type(data) is not dict:
             raise Mismatch(self.expected, shown(data))
         return self._take(data, lambda field, value: field.shape.resolve(value))
 

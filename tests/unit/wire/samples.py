@@ -211,7 +211,7 @@ _LEAVES: list[Json] = [
     {"type": "int", "logicalType": "date"},
     {"type": "string", "logicalType": "uuid"},
 ]
-_TIMES = (datetime.max - datetime.min) // timedelta(microseconds=1)
+_TIMES = date.max.toordinal() * 86_400 * 1_000_000
 
 
 def _case(seed: int) -> tuple[Json, Data]:

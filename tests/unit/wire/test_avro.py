@@ -140,7 +140,7 @@ def with_(name: str, value: Any) -> dict[str, Data]:
     ("data", "text"),
     [
         (with_("flag", 1), "expected true or false, got 1, in test.Everything.flag"),
-        (with_("count", True), f"expected a whole number from {LONG_MIN} to {LONG_MAX}, got True, in test.Everything.count"),
+        (with_("count", True), f"a whole number from {LONG_MIN} to {LONG_MAX}, got True, in test.Everything.count"),
         (with_("count", LONG_MAX + 1), "got 9223372036854775808, in test.Everything.count"),
         (with_("count", LONG_MIN - 1), "got -9223372036854775809, in test.Everything.count"),
         (with_("count", 1.0), "got 1.0, in test.Everything.count"),
@@ -150,7 +150,7 @@ def with_(name: str, value: Any) -> dict[str, Data]:
         (with_("raw", "x"), "expected bytes, got 'x', in test.Everything.raw"),
         (with_("amount", 1), "expected a decimal number of at most 6 digits, 2 of them after the point, got 1, in"),
         (with_("amount", Decimal("0.001")), "got Decimal('0.001'), in test.Everything.amount"),
-        (with_("amount", Decimal("10000")), "got Decimal('10000'), in test.Everything.amount"),
+        (with_("amount", Decimal(10000)), "got Decimal('10000'), in test.Everything.amount"),
         (with_("amount", Decimal("1E+999999")), "got Decimal('1E+999999'), in test.Everything.amount"),
         (with_("amount", Decimal("NaN")), "got Decimal('NaN'), in test.Everything.amount"),
         (with_("amount", Decimal("Infinity")), "got Decimal('Infinity'), in test.Everything.amount"),
@@ -161,12 +161,12 @@ def with_(name: str, value: Any) -> dict[str, Data]:
         (with_("color", "BLUE"), "expected one of RED, GREEN, got 'BLUE', in test.Everything.color"),
         (with_("lines", ({"price": 1},)), "expected a list, got"),
         (with_("lines", [{"price": 1}, {"price": "2"}]), "got '2', in test.Everything.lines[1].price"),
-        (with_("lines", [{"price": 1}, {}]), "expected a record test.Line, got no field 'price', in test.Everything.lines[1]"),
+        (with_("lines", [{"price": 1}, {}]), "got no field 'price', in test.Everything.lines[1]"),
         (with_("lines", [{"price": 1, "x": 1}]), "got the unknown field 'x', in test.Everything.lines[0]"),
         (with_("notes", {"a": 1}), "expected text, got 1, in test.Everything.notes['a']"),
         (with_("notes", {"\ud800": "x"}), "expected text that UTF-8 can hold"),
         (with_("maybe", []), "expected nothing or a record test.Line, got []"),
-        (with_("shape", {"side": 1}), "expected '-type' with one of test.Circle, test.Square, got nothing, in test.Everything.shape"),
+        (with_("shape", {"side": 1}), "expected '-type' with one of test.Circle, test.Square, got nothing, in"),
         (with_("shape", {RECORD_NAME: "test.Line", "price": 1}), "got 'test.Line', in test.Everything.shape"),
         (with_("shape", {RECORD_NAME: "test.Square", "side": "1"}), "got '1', in test.Everything.shape.side"),
         ([], "expected a record test.Everything, got [], in test.Everything"),
@@ -201,7 +201,7 @@ def test_a_time_of_any_zone_is_read_as_utc() -> None:
 
 
 def test_the_name_of_a_record_may_stand_where_it_says_nothing_new() -> None:
-    plain = {"account": "A-1", "amount": Decimal(1)}
+    plain: dict[str, Data] = {"account": "A-1", "amount": Decimal(1)}
     codec = codec_for(WITHDRAW)
     assert codec.encode({RECORD_NAME: "bank.Withdraw", **plain}) == codec.encode(plain)
     with pytest.raises(Mismatch, match="expected a record bank.Withdraw, got 'bank.Deposit'"):
@@ -349,7 +349,7 @@ def test_scale_2_written_and_scale_4_deployed_is_refused_not_misread() -> None:
     with pytest.raises(
         MessageRejected,
         match=r"bank.Receipt.balance: expected decimal\(18, 4\), but it was written as decimal\(18, 2\)",
-    ) as raised:  # noqa: E501 - a whole text
+    ) as raised:
         deployed.decode_written_with(body, written.schema)
     assert raised.value.reason == "incompatible_schema"
 
@@ -357,8 +357,9 @@ def test_scale_2_written_and_scale_4_deployed_is_refused_not_misread() -> None:
 def test_values_are_exactly_of_the_types_of_data() -> None:
     decoded = cast("dict[str, Data]", codec_for(EVERYTHING).decode(codec_for(EVERYTHING).encode(EVERYTHING_DATA)))
     assert {name: type(value) for name, value in decoded.items()} == {
-        "flag": bool, "count": int, "text": str, "raw": bytes, "amount": Decimal, "at": datetime, "day": date, "id": UUID,
-        "color": str, "lines": list, "notes": dict, "maybe": type(None), "shape": dict,
+        "flag": bool, "count": int, "text": str, "raw": bytes, "amount": Decimal, "at": datetime, "day": date,
+        "id": UUID, "color": str,
+        "lines": list, "notes": dict, "maybe": type(None), "shape": dict,
     }  # fmt: skip
     assert str(decoded["amount"]) == "-12.30"
     assert math.isclose(cast("datetime", decoded["at"]).timestamp(), 1767323045.000006)

@@ -6,6 +6,7 @@ from hashlib import sha256
 import pytest
 
 from orchestrator.blueprint.avro import schema_id
+from orchestrator.blueprint.values import Data
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
 from orchestrator.wire.body import AvroBody, decode_body
@@ -16,7 +17,7 @@ from orchestrator.wire.topics import Topics
 from tests.unit.wire.samples import SAGA_ID, WITHDRAW, SentCommand, incoming, received, replaced
 
 TEMPLATE = CommandTemplate(Topics("ns"), 3, "bank.Withdraw", "bank", WITHDRAW)
-BODY = {"account": "A-1", "amount": Decimal("12.34")}
+BODY: Data = {"account": "A-1", "amount": Decimal("12.34")}
 
 
 def sent(command: SentCommand) -> OutgoingRecord:
@@ -186,7 +187,7 @@ def test_a_header_that_stands_twice_must_not_contradict_itself() -> None:
     [
         ((), "expected application/avro or application/json in the header content-type, got none"),
         ((("content-type", b"text/xml"),), "in the header content-type, got text/xml"),
-        ((("content-type", b"application/avro"),), "expected the id of the schema that wrote the body in the header ce_dataschema"),
+        ((("content-type", b"application/avro"),), "expected the id of the schema that wrote the body in the header"),
     ],
 )  # fmt: skip
 def test_a_body_whose_headers_do_not_tell_what_it_is_is_refused(headers: Headers, text: str) -> None:

@@ -15,6 +15,7 @@ def record(*fields: Json, name: str = "bank.Receipt") -> Json:
 
 
 ID: Json = {"name": "id", "type": "string"}
+UUID: Json = {"type": "string", "logicalType": "uuid"}
 
 
 def read(reader: Json, writer: Json, data: Data) -> Data:
@@ -68,7 +69,7 @@ def test_an_int_becomes_a_long_and_symbols_are_added() -> None:
         (record(ID, {"name": "n", "type": "long"}), record(ID), {"id": "x"}, "bank.Receipt.n: expected a default"),
         (record(ID, name="bank.Slip"), record(ID), {"id": "x"}, "expected record bank.Slip"),
         (record({"name": "id", "type": "long"}), record(ID), {"id": "x"}, "bank.Receipt.id: expected long"),
-        (record({"name": "id", "type": {"type": "string", "logicalType": "uuid"}}), record(ID), {"id": "x"}, "expected uuid"),
+        (record({"name": "id", "type": UUID}), record(ID), {"id": "x"}, "bank.Receipt.id: expected uuid"),
         ("string", ["null", "string"], None, "expected string, but it was written as null"),
     ],
 )  # fmt: skip

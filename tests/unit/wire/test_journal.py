@@ -1,5 +1,7 @@
 """Events and footers: golden bytes, and equal to what the general codec writes."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,6 +133,7 @@ def test_a_foreign_record_that_poses_as_an_event_is_none_once_a_relay_sends_it()
     posing = received(event_record(TOPICS, 3, EVENT_))
     assert not is_event(forwarded_record(posing, 5))
     assert not is_event(quarantine_record(TOPICS, 3, posing, "undecodable", "x"))
+    assert not is_event(replace(posing, headers=(*posing.headers, ("other", b""))))
 
 
 @pytest.mark.parametrize("value", [None, b"", EVENT.prefix, FOOTER.prefix + b"\x02\x00"])

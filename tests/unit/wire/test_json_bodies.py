@@ -130,6 +130,10 @@ def test_a_union_takes_the_one_type_that_fits() -> None:
         decode_json(b"true", schema)
 
 
+AMOUNT: Json = {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}
+INNER: Json = {"type": "record", "name": "Inner", "fields": [{"name": "n", "type": "long"}]}
+
+
 def test_a_field_with_a_default_may_be_left_out() -> None:
     schema: Json = {
         "type": "record",
@@ -137,13 +141,13 @@ def test_a_field_with_a_default_may_be_left_out() -> None:
         "fields": [
             {"name": "text", "type": "string", "default": "x"},
             {"name": "raw", "type": "bytes", "default": "\u00ff\u0000"},
-            {"name": "amount", "type": {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}, "default": "\u0004\u00d2"},
+            {"name": "amount", "type": AMOUNT, "default": "\u0004\u00d2"},
             {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}, "default": 0},
             {"name": "day", "type": {"type": "int", "logicalType": "date"}, "default": 1},
             {"name": "lines", "type": {"type": "array", "items": "long"}, "default": [1]},
             {"name": "notes", "type": {"type": "map", "values": "long"}, "default": {"a": 1}},
             {"name": "maybe", "type": ["null", "string"], "default": None},
-            {"name": "inner", "type": {"type": "record", "name": "Inner", "fields": [{"name": "n", "type": "long"}]}, "default": {"n": 3}},
+            {"name": "inner", "type": INNER, "default": {"n": 3}},
         ],
     }  # fmt: skip
     assert decode_json(b"{}", schema) == {

