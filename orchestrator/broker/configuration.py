@@ -206,7 +206,15 @@ def commands(group: str, protocol: str, session_timeout_ms: int) -> Configuratio
 
 def replies() -> Configuration:
     """A participant's producer: it waits for the brokers as long as it takes, meanwhile commands stay uncommitted."""
-    return {**_writer(), "compression.type": "none", "delivery.timeout.ms": 0, "retry.backoff.ms": 50}
+    # Replies come one by one from several threads. Without a moment's wait each wakes the sender and is a request of its
+    # own: at 1,500 commands a second that cost the participant a third more of a core, and the broker a tenth.
+    return {
+        **_writer(),
+        "linger.ms": 1,
+        "compression.type": "none",
+        "delivery.timeout.ms": 0,
+        "retry.backoff.ms": 50,
+    }
 
 
 def outcomes(group: str) -> Configuration:
