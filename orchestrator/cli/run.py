@@ -5,13 +5,13 @@ import os
 import signal
 from contextlib import closing
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator import telemetry
 from orchestrator.cli import servers
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.crashpoints import kill_at, nowhere
-from orchestrator.shard.service import Service, build
+from orchestrator.shard.service import build
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers
@@ -35,12 +35,21 @@ def run(arguments: argparse.Namespace) -> int:
     crash_point = nowhere if loaded.crash_at is None else kill_at(*loaded.crash_at)
     with closing(build(loaded, crash_point, migrate_empty=loaded.local)) as service:
         service.check()  # Ctrl-C ends it here: there is nothing to drain yet
-        _stop_on_signals(service)
+        stop_on_signals(service)
         service.run()
     return ExitCode.OK
 
 
-def _stop_on_signals(service: Service) -> None:
+class Stoppable(Protocol):
+    """What drains when it is told to."""
+
+    def stop(self) -> None:
+        """Finish what is begun, and leave."""
+        ...
+
+
+def stop_on_signals(service: Stoppable) -> None:
+    """SIGTERM and the first SIGINT stop ``service``; a second SIGINT ends the process without waiting for it."""
     interrupted = False
 
     def stop(number: int, _: FrameType | None) -> None:

@@ -4,9 +4,11 @@ Everything is made here and nothing is decided here. ``saga run``, tests and ben
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.broker.port import TopicDescription
 from orchestrator.broker.topology import check_topology, durability_warnings, namespace_topics
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import TopicMismatch
@@ -54,9 +56,9 @@ class Service:
         wrong, ``ConfigError`` for a database that is not migrated, or another namespace's.
         """
         self._broker.check_reachable(REACH_S)
-        self._check_topics()
+        found = self._check_topics()
         self._check_database()
-        self._warn()
+        self._warn(found)
         self._checked = True
 
     def run(self) -> None:
@@ -98,7 +100,7 @@ class Service:
 
     # ------------------------------------------------------------ checks
 
-    def _check_topics(self) -> None:
+    def _check_topics(self) -> Mapping[str, TopicDescription]:
         settings = self._settings
         expected = namespace_topics(self._topics, settings.shards)
         found = self._broker.topics([spec.name for spec in expected])
@@ -112,6 +114,7 @@ class Service:
             raise TopicMismatch(
                 "\n  ".join([f"Kafka at {settings.kafka} is not as this namespace needs it:", *problems])
             )
+        return found
 
     def _check_database(self) -> None:
         settings = self._settings
@@ -120,8 +123,7 @@ class Service:
             _log.info("the database was empty and got its tables", namespace=settings.namespace)
         check_meta(self._store.meta(), settings.namespace, settings.shards)
 
-    def _warn(self) -> None:
-        found = self._broker.topics([spec.name for spec in namespace_topics(self._topics, self._settings.shards)])
+    def _warn(self, found: Mapping[str, TopicDescription]) -> None:
         warnings = [*durability_warnings(self._broker.cluster(), found), *self._store.durability_warnings()]
         if self._settings.local and warnings:
             _log.info("one machine, one copy of everything: fine to develop with, not to keep", servers="saga dev")

@@ -63,19 +63,6 @@ def test_a_signal_drains_and_leaves(deployed: Settings, tmp_path: Path, number: 
     assert events(log)[-1] == "stopped"
 
 
-def test_a_second_interrupt_ends_it_at_once(deployed: Settings, tmp_path: Path, database: str) -> None:
-    log = tmp_path / "log"
-    with psycopg.connect(database) as connection, saga_run(log) as process:
-        until(lambda: owns_all(log))
-        # A database that does not answer: draining would take its time.
-        connection.execute("lock table saga.shards, saga.outbox, saga.sagas in access exclusive mode")
-        started = time.monotonic()
-        while process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            assert time.monotonic() - started < PATIENCE_S
-        assert process.returncode in (0, 130)
-
-
 def test_a_killed_orchestrator_loses_nothing(deployed: Settings, bank: Bank, saga: Shell, tmp_path: Path) -> None:
     quick = {"SAGA_SESSION_TIMEOUT_MS": "1500"}
     with saga_run(tmp_path / "log", {**quick, "SAGA_TEST_CRASH_AT": "append.after_commit:2"}) as process:
