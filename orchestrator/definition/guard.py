@@ -5,7 +5,6 @@ every run: the clock, randomness, the environment, files.
 """
 
 import gc
-import inspect
 import site
 import sys
 import sysconfig
@@ -57,7 +56,7 @@ def project_of(function: types.FunctionType) -> Callable[[str], bool]:
 
     A function that is itself installed as a library makes its own folder part of the project.
     """
-    source = inspect.getsourcefile(function) or ""
+    source = function.__code__.co_filename
     paths = sysconfig.get_paths()
     libraries = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     libraries |= {*site.getsitepackages(), site.getusersitepackages()}
@@ -127,13 +126,21 @@ class Guard:
             self._impure(what, frame)
 
     def _impure(self, what: str, frame: types.FrameType) -> None:
-        caller: types.FrameType | None = frame
-        while caller is not None and not self._trace.is_authors(caller.f_code.co_filename):
-            if caller.f_globals.get("__name__") in _HARMLESS or _interrupts(caller.f_code):
-                return
-            caller = caller.f_back
+        if self._is_harmless(frame):
+            return
         self._trace.report(f"{what} is read while compiling and would be the same in every saga: {_ADVICE[what]}")
         self._trace.excused.add(self._trace.here())
+
+    def _is_harmless(self, frame: types.FrameType) -> bool:
+        """Whether nobody who could tell the author reads it: Python in between, or a module that keeps it to itself."""
+        caller: types.FrameType | None = frame
+        inside = True
+        while caller is not None and caller.f_code is not self._function:
+            inside = inside and not self._trace.is_authors(caller.f_code.co_filename)
+            if _interrupts(caller.f_code) or (inside and caller.f_globals.get("__name__") in _HARMLESS):
+                return True
+            caller = caller.f_back
+        return False
 
 
 def _interrupts(code: types.CodeType) -> bool:
