@@ -53,7 +53,7 @@ class Settings:
     relay_backlog_max: int = 64
     cache_sagas: int = 5000
     crash_at: tuple[str, int] | None = None
-    """For tests alone: the place, and which pass of it, where `saga run` kills itself (``orchestrator.crashpoints``)."""
+    """For tests alone: the place, and which pass of it, where `saga run` kills itself (see ``crashpoints``)."""
     source: str = "the environment"
     """Where the addresses come from, for a person."""
 
@@ -107,7 +107,9 @@ def _recorded(directory: Path) -> Mapping[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"expected the addresses of `saga dev` in {directory / ADDRESSES_FILE}, got {error}") from error
+        raise ConfigError(
+            f"expected the addresses of `saga dev` in {directory / ADDRESSES_FILE}, got {error}"
+        ) from error
     return {name: str(recorded[name]) for name in ("kafka", "database") if name in recorded}
 
 
@@ -147,5 +149,7 @@ def _crash_at(variables: Mapping[str, str]) -> tuple[str, int] | None:
         return None
     place, _, passes = text.rpartition(":")
     if not place or not passes.isascii() or not passes.isdigit() or not int(passes):
-        raise ConfigError(f"expected a crash point and its pass from 1, like relay.after_end:3, in {name}, got {text!r}")
+        raise ConfigError(
+            f"expected a crash point and its pass from 1, like commit.after_end:3, in {name}, got {text!r}"
+        )
     return place, int(passes)

@@ -49,8 +49,8 @@ def test_a_test_may_name_the_place_where_the_service_kills_itself(tmp_path: Path
         ({"SAGA_KAFKA": "a:1", "SAGA_SHARDS": "none"}, "expected a whole number from 1 to 1024 in SAGA_SHARDS"),
         ({"SAGA_KAFKA": "a:1", "SAGA_SHARDS": "0"}, "got '0'"),
         ({"SAGA_KAFKA": "a:1", "SAGA_GROUP_PROTOCOL": "new"}, "expected classic or consumer in SAGA_GROUP_PROTOCOL"),
-        ({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "relay.after_end"}, "its pass from 1, like relay.after_end:3"),
-        ({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "relay.after_end:0"}, "got 'relay.after_end:0'"),
+        ({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "commit.after_end"}, "its pass from 1, like commit.after_end:3"),
+        ({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "commit.after_end:0"}, "got 'commit.after_end:0'"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, environment: dict[str, str], text: str) -> None:

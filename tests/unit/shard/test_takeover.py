@@ -167,7 +167,7 @@ def test_a_postgres_that_does_not_answer_a_commit_gives_up_the_kafka_transaction
         world.now_ms += 1_000
         relay.step(world.now_ms)
 
-    relay.offer = hang  # type: ignore[method-assign, assignment]
+    relay.offer = hang
     process.step()
     assert relay.status.value == "broken"
     assert "COMMIT" in str(relay.trouble)
