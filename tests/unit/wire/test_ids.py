@@ -1,4 +1,4 @@
-"""The id that an idempotency key gives is golden: a client's repeat, years later and from another version, hangs on it."""
+"""The id that an idempotency key gives is golden: a client's repeat from another version hangs on it."""
 
 from uuid import NAMESPACE_URL, uuid5
 
