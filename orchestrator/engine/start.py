@@ -79,5 +79,5 @@ def _difference(path: str, was: Data, wanted: Data) -> str | None:
 
 
 def _shown(value: Data) -> str:
-    text = values.dumps(value)
+    text = values.dumps(values.plain(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -201,7 +201,7 @@ class Loop:
     def _tidy(self, *, idle: bool) -> None:
         """Delete outbox rows below the last footer; the row at the footer stays, for the comparison."""
         published = self.relay.published.seq
-        if published - self._trimmed > (1 if idle else OUTBOX_PUBLISHED_MAX):
+        if published - self._trimmed > (0 if idle else OUTBOX_PUBLISHED_MAX):
             self._work.ports.crash_point("outbox.before_delete")
             self._work.ports.store.trim_outbox(published)
             self._work.ports.crash_point("outbox.after_delete")
