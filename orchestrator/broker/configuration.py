@@ -206,8 +206,8 @@ def commands(group: str, protocol: str, session_timeout_ms: int) -> Configuratio
 
 def replies() -> Configuration:
     """A participant's producer: it waits for the brokers as long as it takes, meanwhile commands stay uncommitted."""
-    # Replies come one by one from several threads. Without a moment's wait each wakes the sender and is a request of its
-    # own: at 1,500 commands a second that cost the participant a third more of a core, and the broker a tenth.
+    # Replies come one by one from several threads. Without a moment's wait each wakes the sender and many are a request
+    # of their own: at 1,500 commands a second that cost the participant and the broker a tenth more (measured).
     return {
         **_writer(),
         "linger.ms": 1,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from orchestrator.definition.conversion import ConversionError, from_data, full_name, to_data
+from orchestrator.definition.conversion import from_data, full_name, to_data
 from orchestrator.definition.messages import Rejection
 from orchestrator.definition.schema import avro_schema
-from orchestrator.errors import MessageRejected, TopicMismatch
+from orchestrator.errors import MessageRejected, OrchestratorError, TopicMismatch
 from orchestrator.participant.context import Context, RetryLater
 from orchestrator.participant.handlers import Handler
 from orchestrator.participant.inbox import Delivery, Retryable, Session
@@ -90,6 +90,11 @@ class Answering:
             answer = self._first_answer(record, command, session)
         except Retryable as why:
             answer = failed(why.type, why.message[:MESSAGE_MAX], retryable=True, retry_after_ms=why.after_ms)
+        except OrchestratorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, one command must not block its partition
+            _log.exception("a command could not be answered", command=command.command_id)
+            answer = failed(type(error).__name__, str(error)[:MESSAGE_MAX], retryable=True)
         return reply_record(command, answer, _now_ms())
 
     def too_large(self, record: IncomingRecord) -> OutgoingRecord:
@@ -119,7 +124,7 @@ class Answering:
             schema_of = partial(self._schemas.find, command.namespace)
             data = decode_body(command_body(record), exchange.command, schema_of)
             message = from_data(data, exchange.handler.kind)
-        except (MessageRejected, ConversionError) as why:
+        except (MessageRejected, ValueError) as why:  # ValueError: also what a message's own __post_init__ raises
             _log.error("a command cannot be read", command=command.command_id, why=str(why))
             return failed("Unreadable", str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
         context = Context(connection, command.command_id, command.attempt, command.saga_id)

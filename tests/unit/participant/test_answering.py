@@ -1,0 +1,152 @@
+"""From a command record to a reply record, without Kafka and Postgres."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestrator import Command, Context, Participant, PostgresInbox, Record
+from orchestrator.blueprint.model import Json
+from orchestrator.definition.schema import avro_schema
+from orchestrator.errors import ConfigError, Unavailable
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.inbox import Delivery
+from orchestrator.participant.schemas import Schemas
+from orchestrator.wire.command import CommandTemplate
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, parse_reply, reply_body
+from orchestrator.wire.topics import Topics
+
+FAR = 4_102_444_800_000
+
+
+class Receipt(Record):
+    balance: int
+
+
+class Withdraw(Command[Receipt], to="bank"):
+    account: str
+
+    def __post_init__(self) -> None:
+        if self.account == "wrong":
+            raise ValueError("expected an account, got 'wrong'")
+        if self.account == "worse":
+            raise LookupError("no accounts today")
+
+
+class NoSchemas(Schemas):
+    """Those of a namespace that publishes none."""
+
+    def __init__(self) -> None:
+        """Nothing is connected."""
+
+    def introduce(self, namespace: str) -> None:
+        assert namespace == "saga"
+
+    def find(self, namespace: str, schema_id: str) -> Json | None:
+        raise AssertionError(namespace, schema_id)
+
+
+@dataclass
+class RecordingSession:
+    """An inbox that is asked, and keeps nothing."""
+
+    asked: list[Delivery]
+
+    def once(self, delivery: Delivery, handle: Callable[[None], Answer]) -> Answer:
+        self.asked.append(delivery)
+        return handle(None)
+
+    def close(self) -> None:
+        raise AssertionError
+
+
+def answering(handler: Callable[[Withdraw, Context[None]], Receipt]) -> Answering:
+    bank = Participant("bank")
+    bank.handles(Withdraw)(handler)
+    return Answering("bank", bank._handlers.values(), NoSchemas())
+
+
+def command(account: str, command_id: str = "s/withdraw/0/do", undoes: str | None = None) -> IncomingRecord:
+    template = CommandTemplate(Topics("saga"), 2, "bank.Withdraw", "bank", avro_schema(Withdraw, "bank"))
+    attempt: Any = SimpleNamespace(
+        saga_id="s",
+        command_id=command_id,
+        body={"account": account},
+        key="s",
+        step="withdraw",
+        attempt=1,
+        undoes=undoes,
+        expires_ms=FAR,
+    )
+    made = template.record(attempt, partition=0, seq=1, index=0, time_ms=0)
+    return IncomingRecord(made.topic, 0, 7, 0, made.key, made.headers, made.value)
+
+
+def parsed(reply: OutgoingRecord | None) -> tuple[ReceivedReply, tuple[str, str] | None]:
+    assert reply is not None
+    assert (reply.topic, reply.partition, reply.key) == ("saga.replies", 2, b"s")
+    record = IncomingRecord(reply.topic, reply.partition, 0, 0, reply.key, reply.headers, reply.value)
+    found = parse_reply(record)
+    return found, decode_failure(reply_body(record)) if found.outcome == "failed" else None
+
+
+def receipt(_command: Withdraw, _context: Context[None]) -> Receipt:
+    return Receipt(balance=1)
+
+
+def test_a_command_that_its_own_class_refuses_is_unreadable() -> None:
+    reply, failure = parsed(answering(receipt).answer(command("wrong"), None))
+    assert (reply.outcome, reply.retryable, failure) == (
+        "failed",
+        False,
+        ("Unreadable", "expected an account, got 'wrong'"),
+    )
+
+
+def test_whatever_cannot_be_answered_may_be_tried_again() -> None:
+    reply, failure = parsed(answering(receipt).answer(command("worse"), None))
+    assert (reply.outcome, reply.retryable, failure) == ("failed", True, ("LookupError", "no accounts today"))
+
+
+def test_what_is_no_command_is_counted_and_passed_over() -> None:
+    found = answering(receipt)
+    assert found.answer(IncomingRecord("bank.commands", 0, 0, 0, None), None) is None
+    assert found.unreadable == 1
+
+
+def test_the_inbox_is_told_what_a_command_undoes() -> None:
+    session = RecordingSession([])
+    found = answering(receipt)
+    found.answer(command("a"), session)
+    found.answer(command("a", "s/withdraw/0/undo", undoes="s/withdraw/0/do"), session)
+    assert session.asked == [
+        Delivery(namespace="saga", command_id="s/withdraw/0/do", undoes=None, role="do"),
+        Delivery(namespace="saga", command_id="s/withdraw/0/undo", undoes="s/withdraw/0/do", role="undo"),
+    ]
+
+
+def test_while_the_inbox_is_out_of_reach_there_is_no_answer() -> None:
+    class Gone(RecordingSession):
+        def once(self, delivery: Delivery, handle: Callable[[None], Answer]) -> Answer:
+            raise Unavailable(delivery.command_id)
+
+    with pytest.raises(Unavailable):
+        answering(receipt).answer(command("a"), Gone([]))
+
+
+def test_a_handlers_own_unavailable_is_retryable() -> None:
+    def elsewhere(_command: Withdraw, _context: Context[None]) -> Receipt:
+        raise Unavailable("another service")
+
+    reply, failure = parsed(answering(elsewhere).answer(command("a"), RecordingSession([])))
+    assert (reply.retryable, failure) == (True, ("Unavailable", "another service"))
+
+
+def test_without_the_driver_an_inbox_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=r"pip install 'saga-orchestrator\[server\]'"):
+        PostgresInbox("postgresql://")
