@@ -5,7 +5,7 @@ Only the signatures are here, which the type checkers read; what happens is in `
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -36,17 +36,31 @@ def _reporting(scope: _Class) -> _Class:
 
 
 def _reported(method: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(method)
+    parameters = list(inspect.signature(method).parameters.values())[1:]
 
     @functools.wraps(method)
     def call(self: "Saga", *positional: object, **named: object) -> object:
-        try:
-            signature.bind(self, *positional, **named)
-        except TypeError as error:
-            return self._refuse(f"s.{method.__name__}(…): {error}")  # pyright: ignore[reportPrivateUsage]  # ours
+        problem = _misfit(parameters, positional, named)
+        if problem:
+            return self._refuse(f"s.{method.__name__}(…) {problem}")  # pyright: ignore[reportPrivateUsage]  # ours
         return method(self, *positional, **named)
 
     return call
+
+
+def _misfit(
+    parameters: Sequence[inspect.Parameter], positional: tuple[object, ...], named: Mapping[str, object]
+) -> str | None:
+    """Why a call with these arguments fails; None when it does not."""
+    in_order = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    by_name = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
+    given = {*in_order[: len(positional)], *named}
+    if len(positional) > len(in_order):
+        return f"takes {', '.join(in_order) or 'nothing'} in order, the rest by name"
+    if len(by_name) == len(parameters) and (unknown := [name for name in named if name not in by_name]):
+        return f"has no {unknown[0]}=; it has {', '.join(by_name)}"
+    missing = [each.name for each in parameters if each.default is each.empty and each.name in {*by_name} - given]
+    return f"lacks {', '.join(missing)}: write {missing[0]}=…" if missing else None
 
 
 @_reporting

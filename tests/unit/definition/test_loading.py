@@ -1,4 +1,4 @@
-"""A file is compiled in processes of its own: whatever it does when imported, blueprints or one clear error come of it."""
+"""A file is compiled in processes of its own: whatever it does when imported, blueprints or one error come out."""
 
 import argparse
 import json
