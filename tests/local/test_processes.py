@@ -94,11 +94,12 @@ def test_pause_stops_everything_and_resume_lets_it_go_on(directory: Path, starte
     assert server.running
 
 
-def test_a_paused_server_can_be_stopped(directory: Path, started: list[ServerProcess]) -> None:
-    server, tree = start(directory, PARENT, started)
+def test_a_paused_server_can_be_stopped_politely(directory: Path, started: list[ServerProcess]) -> None:
+    server, tree = start(directory, POLITE, started)
     server.pause()
     server.stop()
     assert wait_gone(tree, 0) == []
+    assert (directory / "log").read_text() == "bye\n"
 
 
 def test_a_server_that_ends_by_itself_is_reported_with_its_status_and_its_log(
@@ -143,7 +144,7 @@ signal.pause()
 
 def own(directory: Path, then: str) -> tuple["subprocess.Popen[bytes]", list[psutil.Process]]:
     """Start a process that has a server, and give both once the server is up."""
-    text = OWNER.format(root=str(Path.cwd()), directory=str(directory), program=WAIT, then=then)
+    text = OWNER.format(root=str(Path.cwd()), directory=str(directory), program=POLITE, then=then)
     os.mkfifo(directory / "ready")
     owner = subprocess.Popen([sys.executable, "-c", text])
     (directory / "ready").read_text()
@@ -175,6 +176,7 @@ def test_a_server_whose_guardian_was_killed_too_is_ended_by_the_next_run(directo
     assert server.is_running()
     end_left_over(command(directory, WAIT))
     assert wait_gone(recorded, 0) == []
+    assert (directory / "log").read_text() == "bye\n"
     assert not (directory / "processes.json").exists()
 
 
