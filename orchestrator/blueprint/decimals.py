@@ -36,6 +36,8 @@ def fitting(precision: int, scale: int) -> Callable[[Decimal | int], Decimal]:
 
     def fit(value: Decimal | int) -> Decimal:
         number = exact.quantize(Decimal(value), exponent)
+        if number.is_nan():  # quantizing it signals nothing
+            raise InvalidOperation
         return number or number.copy_abs()  # Avro has no negative zero
 
     return fit
