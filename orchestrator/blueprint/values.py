@@ -62,14 +62,15 @@ def from_json(value: Json) -> Data:
 
 
 def plain(data: Data) -> Json:
-    """``data`` for people: decimals, times, ids as plain strings, bytes as base64; not to be read back."""
+    """``data`` for people: times, ids, and decimals without idle zeros as plain strings, bytes as base64."""
     match data:
         case dict():
             return {key: plain(value) for key, value in data.items()}
         case list():
             return [plain(value) for value in data]
         case Decimal():
-            return format(data, "f")
+            text = format(data, "f")
+            return text.rstrip("0").rstrip(".") if "." in text else text
         case datetime():
             return instant_text(data)
         case date():

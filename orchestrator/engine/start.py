@@ -1,5 +1,7 @@
 """The start of a saga, once: the same id with the same name and input is the same saga, anything else a conflict."""
 
+import json
+
 from orchestrator.blueprint import values
 from orchestrator.blueprint.ids import fault_of_saga_id
 from orchestrator.blueprint.values import Data
@@ -79,5 +81,5 @@ def _difference(path: str, was: Data, wanted: Data) -> str | None:
 
 
 def _shown(value: Data) -> str:
-    text = values.dumps(values.plain(value))
+    text = json.dumps(values.plain(value), ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
