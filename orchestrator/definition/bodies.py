@@ -56,8 +56,6 @@ class Bodies:
             return self._traced(meaning_of(value), kind, place, at)
         if isinstance(value, float):
             return self._refuse(float_text(value), at)
-        if isinstance(value, str) and TRACED_TEXT in value:
-            return self._refuse(traced_text(value), at)
         if not carries(value, depth=9):
             return self._constant(value, kind, place, at)
         if isinstance(value, list):
@@ -78,7 +76,10 @@ class Bodies:
 
     def _constant(self, value: object, kind: Kind, place: str, at: Place | None) -> Expression:
         try:
-            return {"op": "literal", "value": values.to_json(to_data(value, kind, self._namespace))}
+            data = to_data(value, kind, self._namespace)
+            if TRACED_TEXT in values.dumps(data):
+                return self._refuse(traced_text(str(value)), at)
+            return {"op": "literal", "value": values.to_json(data)}
         except UnsupportedType:  # reported with the schema
             return _NOTHING
         except ConversionError as error:
@@ -98,6 +99,11 @@ class Bodies:
         if found is None:
             return self._refuse(f"{place} is {with_article(kind)}, got a dict", at)
         entry = typing.get_args(found)[1]
+        for key in value:
+            if type(key) is not str or TRACED_TEXT in key:
+                return self._refuse(
+                    traced_text(key) if type(key) is str else f"{place} has the key {key!r}, no str", at
+                )
         entries = {key: self.value(item, entry, f"{place}[{key!r}]", at) for key, item in value.items()}
         return {"op": "map", "entries": cast("dict[str, Json]", entries)}
 

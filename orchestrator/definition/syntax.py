@@ -199,7 +199,7 @@ def _refusal(node: ast.AST) -> str | None:
         case ast.Compare(left=left, ops=ops) if any(isinstance(op, ast.Is | ast.IsNot) for op in ops):
             shown = ast.unparse(left)
             return f"`{ast.unparse(node)}` is decided while compiling: write present({shown}); for two known values, =="
-        case ast.Call(func=ast.Name(id="type" | "id"), args=[_], keywords=[]):
+        case ast.Call(func=ast.Name(id="type" | "id" | "callable"), args=[_], keywords=[]):
             return f"`{ast.unparse(node)}` sees the traced stand-in, not the value: {NO_BRANCHES}"
         case _:
             return _REFUSED.get(type(node))

@@ -9,7 +9,7 @@ import threading
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from orchestrator.errors import Problem
 
@@ -22,7 +22,7 @@ class Place(NamedTuple):
 
 
 class Ended(BaseException):
-    """The traced function is left: a ``fail``, or a problem after which nothing sensible follows.
+    """The traced function is left by ``fail``.
 
     A BaseException, so that no ``except Exception`` of the author hides it.
     """
@@ -60,11 +60,6 @@ class Trace:
         opening = text.split(" ", 1)[0]
         if not any((p.file, p.line) == place and p.text.split(" ", 1)[0] == opening for p in self.problems):
             self.problems.append(Problem(*place, text))
-
-    def stop(self, text: str, place: Place | None = None) -> NoReturn:
-        """Report, and leave the function: nothing can stand in for what was asked."""
-        self.report(text, place)
-        raise Ended
 
     def here(self) -> Place:
         """The line of the author's code that runs now."""

@@ -4,6 +4,7 @@ What Python would decide now is refused: a problem is noted, and something plaus
 the definition is checked too. Nothing of it is ever compiled: one problem is enough to refuse the whole.
 """
 
+import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -27,16 +28,17 @@ from orchestrator.definition.meaning import TRACED_TEXT, Meaning, anything, cons
 from orchestrator.definition.trace import Trace, current
 
 _Number = TypeVar("_Number", int, float, complex)
+_SLOT: Final = "_Traced__meaning"
 _PLAIN: Final = (str, bytes, Decimal, int, bool, datetime, date, timedelta, UUID)
 
 
 class Traced:
     """A value that is not known until the saga runs."""
 
-    __slots__ = ("_meaning",)
+    __slots__ = ("__meaning",)  # by a name that no field of the author's has
 
     def __init__(self, meaning: Meaning) -> None:
-        object.__setattr__(self, "_meaning", meaning)
+        object.__setattr__(self, _SLOT, meaning)
 
     # ---------------------------------------------------------------- what gives an expression
 
@@ -233,7 +235,7 @@ def meaning_of(value: object) -> Meaning:
 
     Raises TypeError while nothing is compiled.
     """
-    of: Meaning = object.__getattribute__(value, "_meaning")
+    of: Meaning = object.__getattribute__(value, _SLOT)
     trace = current()
     if trace is None:
         raise TypeError(f"`{of}` stands for a value of a saga in the making: it is only used while that is compiled")
@@ -283,13 +285,22 @@ def _number(value: Traced, instead: _Number) -> _Number:
 def _attribute(value: Traced, of: Meaning, name: str) -> Any:  # noqa: ANN401  # whatever the author's class has
     """A property or method of the author's class, run on the traced value; anything else is refused."""
     kind: Kind = bare(of.kind)
-    member = inspect.getattr_static(kind, name, None) if is_record(kind) else None
-    if isinstance(member, property) and member.fget is not None:
-        return member.fget(value)
-    if inspect.isfunction(member):
-        return types.MethodType(member, value)
-    if isinstance(member, classmethod | staticmethod):
-        return getattr(kind, name)
+    member: Any = inspect.getattr_static(kind, name, None) if is_record(kind) else None
+    match member:
+        case property(fget=types.FunctionType() as compute):
+            return compute(value)
+        case functools.cached_property(func=compute):
+            return cast("Callable[[object], object]", compute)(value)
+        case types.FunctionType():
+            return types.MethodType(member, value)
+        case classmethod() | staticmethod():
+            return getattr(kind, name)
+        case _ if (
+            member is not None and not inspect.ismethoddescriptor(member) and not inspect.isdatadescriptor(member)
+        ):
+            return member  # a constant of the class
+        case _:
+            pass
     if kind in _PLAIN or is_enum(kind) or get_origin(kind) in (list, dict):
         return _refuse(
             of,

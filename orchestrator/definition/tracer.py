@@ -178,6 +178,8 @@ class Tracer:
         self.nodes.append(Label(attributes=trees, at=_at(here.file, here.line)))
 
     def _label(self, name: str, value: object) -> Expression:
+        if TRACED_TEXT in name:
+            self.trace.report(traced_text(name))
         if is_traced(value):
             of = meaning_of(value)
             kinds = [bare(member) for member in members(of.kind)]

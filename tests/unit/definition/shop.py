@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated
+from functools import cached_property
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import pytest
@@ -40,9 +41,19 @@ class Address:
     street: str
     zip: str | None = None
 
+    COUNTRY: ClassVar[str] = "NO"
+
     @property
     def label(self) -> str:
         return self.street + "!"
+
+    @cached_property
+    def shouted(self) -> str:
+        return self.street + "!!"
+
+    @staticmethod
+    def end() -> str:
+        return "end"
 
 
 class Order(Record):

@@ -160,6 +160,23 @@ def fields_of_another_kind(s: Saga, o: Order) -> None:
     s.step("e", Weigh(weight=o.weight, how=Cash(till=o.weight), lines={"k": x.number}), undo=None)
 
 
+class Tags(Command[None], to="mail"):
+    tags: list[str]
+    by: dict[str, str]
+
+
+@saga
+def texts_of_traced_values(s: Saga, o: Order) -> None:
+    card = str(Card(number=o.number))
+    s.step("a", Tags(tags=["x", card], by={}), undo=None)
+    s.step("b", Tags(tags=[], by={card: o.number}), undo=None)
+    s.step("c", Tags(tags=[], by={card: "x"}), undo=None)
+    s.step(card, Tags(tags=[], by={}), undo=None)
+    s.label(**{card: 1})
+    s.label(a=card)
+    s.label(a=callable(o.number))
+
+
 # ---------------------------------------------------------------- steps
 
 
