@@ -1,5 +1,6 @@
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -41,8 +42,8 @@ def connect(namespace: str) -> Generator[Callable[..., KafkaBroker]]:
     """A new process' way to a cluster, closed after the test; the first one makes the namespace."""
     opened: list[KafkaBroker] = []
 
-    def make(bootstrap: str, **options: object) -> KafkaBroker:
-        broker = KafkaBroker(bootstrap, Topics(namespace), **options)  # type: ignore[arg-type]
+    def make(bootstrap: str, **options: Any) -> KafkaBroker:
+        broker = KafkaBroker(bootstrap, Topics(namespace), **options)
         if not opened:
             broker.create(namespace_topics(broker.names, SHARDS))
         opened.append(broker)
