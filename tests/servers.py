@@ -39,7 +39,7 @@ KAFKA_SETTINGS = {
 POSTGRES_SETTINGS = {"max_connections": "300"}
 STACK_OPTIONS = StackOptions(kafka_settings=KAFKA_SETTINGS, postgres_settings=POSTGRES_SETTINGS)
 SERVER_FIXTURES = {"servers", "own_stack"}
-INTEGRATION = Path(__file__).with_name("integration")
+WITH_SERVERS = [Path(__file__).with_name(name) for name in ("integration", "acceptance")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def container_environment(host: str, port: int) -> dict[str, str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         asks = isinstance(item, pytest.Function) and SERVER_FIXTURES & set(item.fixturenames)
-        if asks or item.path.is_relative_to(INTEGRATION):
+        if asks or any(item.path.is_relative_to(folder) for folder in WITH_SERVERS):
             item.add_marker("integration")
 
 

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, Final, Generic, TypeVar, overload
 
 from orchestrator import settings as environment
+from orchestrator.broker.interpreter import quick_switches
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
 from orchestrator.participant.answering import Answering
@@ -82,7 +83,8 @@ class Participant(Generic[Connection]):
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         _log.info("the participant answers", participant=self.name, topic=self._topic)
         try:
-            runner.ended.wait()
+            with quick_switches():
+                runner.ended.wait()
             _log.info("the participant stops", participant=self.name, why=asked)
             self.stop()
         except OrchestratorError as error:

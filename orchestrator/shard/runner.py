@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.broker.interpreter import quick_switches
 from orchestrator.errors import OrchestratorError, Unavailable
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.ownership import Plant, Shard
@@ -65,6 +66,10 @@ class Runner:
 
     def run(self) -> None:
         """Own shards until ``stop``; raises what no retry can mend: a wrong setting, a defect."""
+        with quick_switches():
+            self._run()
+
+    def _run(self) -> None:
         house = self._thread("housekeeping", self._keep_house)
         membership = self._plant.broker.membership()
         try:
