@@ -4,7 +4,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.blueprint import values
@@ -27,6 +27,7 @@ KEYS = st.one_of(
 DATA = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=20)
 
 
+@settings(max_examples=50)
 @given(DATA)
 def test_every_value_comes_back_as_it_went(data: Data) -> None:
     back = values.loads(values.dumps(data))
@@ -34,6 +35,7 @@ def test_every_value_comes_back_as_it_went(data: Data) -> None:
     assert type(back) is type(data)
 
 
+@settings(max_examples=50)
 @given(DATA)
 def test_the_text_is_canonical(data: Data) -> None:
     text = values.dumps(data)

@@ -5,6 +5,7 @@ difference: `python -m tests.unit.definition.planted.refused > tests/unit/defini
 """
 
 import contextlib
+import functools
 import os
 import random
 import secrets
@@ -465,6 +466,7 @@ def borrows(s: Saga, o: Order) -> None:
 SAGAS = {name: value for name, value in list(vars().items()) if isinstance(value, AnySaga)}
 
 
+@functools.cache
 def report() -> str:
     """What is said of every definition, in the order of the file."""
     said: list[str] = []
