@@ -1,5 +1,6 @@
 """The loop of one shard: what comes in, what goes out, and what is done with what cannot be used."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker
 from orchestrator.engine.state import loads
+from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
 from orchestrator.wire import request
 from orchestrator.wire.headers import COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
@@ -234,8 +236,8 @@ def test_a_batch_that_the_database_refuses_is_decided_one_input_at_a_time(monkey
     process = Process(world)
     decide = Decider.decide
 
-    def with_a_defect(self: Decider, *arguments: object) -> object:
-        draft = decide(self, *arguments)  # type: ignore[arg-type]
+    def with_a_defect(self: Decider, records: Sequence[IncomingRecord], due: Sequence[str], head: Head) -> Draft:
+        draft = decide(self, records, due, head)
         draft.events = [replace(each, number=1) if each.saga_id == "s2" else each for each in draft.events]
         return draft
 

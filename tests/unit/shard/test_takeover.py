@@ -9,6 +9,7 @@ from orchestrator.broker.memory import CommitFault
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.crashpoints import NAMES, CrashPoint
 from orchestrator.errors import ChainsDiverged, DatabaseBehind, DatabaseNotReady, FooterMissing, TopicMismatch
+from orchestrator.shard.batch import RelayBatch
 from orchestrator.store.memory import Failure
 from tests.unit.shard.world import Killed, Process, World
 
@@ -150,7 +151,9 @@ def test_a_slow_commit_keeps_the_ownership() -> None:
     world.audit()
 
 
-def test_a_postgres_that_does_not_answer_a_commit_gives_up_the_kafka_transaction() -> None:
+def test_a_postgres_that_does_not_answer_a_commit_gives_up_the_kafka_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World()
     process = Process(world)
     process.take_over()
@@ -161,13 +164,13 @@ def test_a_postgres_that_does_not_answer_a_commit_gives_up_the_kafka_transaction
     process.stepping_relays = False
     offered = relay.offer
 
-    def hang(batch: object) -> None:
-        offered(batch)  # type: ignore[arg-type]
+    def hang(batch: RelayBatch) -> None:
+        offered(batch)
         relay.step(world.now_ms)  # produced ahead
         world.now_ms += 1_000
         relay.step(world.now_ms)
 
-    relay.offer = hang
+    monkeypatch.setattr(relay, "offer", hang)
     process.step()
     assert relay.status.value == "broken"
     assert "COMMIT" in str(relay.trouble)
