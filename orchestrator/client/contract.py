@@ -3,15 +3,16 @@
 Between values and bytes only: nothing is sent or read here.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import cache
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from orchestrator.blueprint.model import Blueprint, Json
 from orchestrator.blueprint.values import Data, plain
-from orchestrator.definition.conversion import ConversionError, from_data, to_data
+from orchestrator.definition.conversion import from_data, to_data
 from orchestrator.definition.decorator import AnySaga, SagaDefinition
-from orchestrator.definition.messages import Rejection
+from orchestrator.definition.messages import Rejection, answers_of, is_message
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import Codec, codec_for
@@ -32,6 +33,7 @@ class Contract(Generic[Input, Output]):
         self._input_type = definition.input_type
         self._output_type = definition.output_type
         self._output_codec = _codec_of_output(definition)
+        self._rejections = tuple(_named_by(definition))
         self._schema_of = schema_of
 
     def input(self, value: Input) -> AvroBody:
@@ -47,8 +49,8 @@ class Contract(Generic[Input, Output]):
         return cast("Output", from_data(data, self._output_type))
 
     def rejection(self, full_name: str, body: AvroBody | None) -> Rejection | None:
-        """The rejection as its author's class, if it is loaded in this process."""
-        return rejection_of(full_name, body, self._schema_of)
+        """The rejection as its author's class: one that the saga's module names, or else one that is loaded at all."""
+        return rejection_of(full_name, body, self._schema_of, (*self._rejections, *_loaded(Rejection)))
 
 
 class UntypedContract:
@@ -108,20 +110,31 @@ def _codec_of(kind: Hashable, namespace: str) -> Codec:
     return Codec(avro_schema(kind, namespace))
 
 
-def rejection_of(full_name: str, body: AvroBody | None, schema_of: SchemaOf) -> Rejection | None:
-    """``body`` as a loaded class of that name whose schema can read it; None when there is none."""
+def rejection_of(
+    full_name: str, body: AvroBody | None, schema_of: SchemaOf, kinds: Iterable[type[Rejection]]
+) -> Rejection | None:
+    """``body`` as the first of ``kinds`` that has the name and whose schema can read it; None when there is none."""
     namespace, _, name = full_name.rpartition(".")
-    for kind in _loaded(Rejection):
+    for kind in kinds:
         if kind.__name__ == name:
             try:
-                data = decode_body(body, _codec_of(kind, namespace), schema_of)
-                return cast("Rejection", from_data(data, kind))
-            except (MessageRejected, ConversionError, TypeError):  # another class of that name
+                codec = _codec_of(cast("Hashable", kind), namespace)
+                return cast("Rejection", from_data(decode_body(body, codec, schema_of), kind))
+            except (MessageRejected, ValueError, TypeError):  # another class of that name
                 continue
     return None
 
 
-def _loaded(kind: type[Any]) -> Iterator[type[Any]]:
+def _named_by(definition: AnySaga) -> Iterator[type[Rejection]]:
+    """The rejections in the saga's module, and those that the commands in it declare."""
+    for value in list(vars(sys.modules[definition.__module__]).values()):
+        if is_message(value):
+            yield from answers_of(value).rejections
+        elif isinstance(value, type) and issubclass(value, Rejection):
+            yield value
+
+
+def _loaded(kind: type[Rejection]) -> Iterator[type[Rejection]]:
     for derived in kind.__subclasses__():
         yield derived
         yield from _loaded(derived)

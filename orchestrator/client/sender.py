@@ -1,6 +1,7 @@
 """Sends requests: many at once, without waiting; what could not be sent is told to whoever waits for its answer."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -28,7 +29,8 @@ class Sender:
         self._doing = f"write to {topic}"
         self._trouble = ConnectionTrouble()
         connection = configuration.Connection(settings.kafka, settings.kafka_options)
-        self._producer = made(Producer, {**connection.client(self._trouble), **configuration.publisher(SEND_MS)})
+        self._configuration = {**connection.client(self._trouble), **configuration.publisher(SEND_MS)}
+        self._producer = made(Producer, self._configuration)
 
     def send(self, record: OutgoingRecord, failed: Failed) -> None:
         """Send ``record``; ``failed`` is called, from a thread of the client, if it was not stored.
@@ -55,8 +57,14 @@ class Sender:
         raise Unavailable(f"Kafka: expected room to {self._doing} within {ROOM_S:.0f} s, got none: try again later")
 
     def tell(self) -> None:
-        """Call ``failed`` of what was not stored since the last call."""
-        self._producer.poll(0)
+        """Call ``failed`` of what was not stored since the last call; after a fatal error all of it, and begin anew."""
+        try:
+            self._producer.poll(0)
+        except KafkaException:  # told to each request that it meets, by `_delivered`
+            broken, self._producer = self._producer, made(Producer, self._configuration)
+            broken.purge()
+            with suppress(KafkaException):
+                broken.poll(0)
 
     def close(self) -> None:
         """Wait until what was sent is stored, within bounds."""

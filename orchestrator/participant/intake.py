@@ -80,6 +80,12 @@ class Intake:
 
     def step(self) -> None:
         """Take what has come, if there is room for it; commit what is answered. Raises ``Unavailable`` and the like."""
+        try:
+            self._step()
+        except KafkaException as error:  # fatal errors are raised by whatever is polled
+            raise self._trouble.explained(error_of(error), f"read {self._topic}") from error
+
+    def _step(self) -> None:
         self._replies.poll(0)
         self._raise_failure()
         if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
@@ -98,8 +104,9 @@ class Intake:
         self._consumer.close()
         for worker in self._workers:
             worker.queue.put(None)
+        until = time.monotonic() + FINISH_S
         for thread in self._threads:
-            thread.join(FINISH_S)
+            thread.join(max(0.0, until - time.monotonic()))
         self._replies.close()
 
     # ------------------------------------------------------------ taking
@@ -215,10 +222,12 @@ class Intake:
         except KafkaException as error:
             self._on_commit(error_of(error), offsets)
 
-    def _on_commit(self, error: KafkaError | None, _: Sequence[TopicPartition]) -> None:
-        # Not repeated: the next commit says more, and what is not committed is answered again.
-        if error is not None and error.code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - librdkafka's own codes begin so
-            _log.warning("offsets were not committed", topic=self._topic, why=error.str())
+    def _on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
+        if error is not None:  # a rebalance most often: what is still ours is committed a little later
+            _log.info("offsets were not committed", topic=self._topic, why=error.str())
+            for place in offsets:
+                if place.partition in self._owned:
+                    self._offsets.give_back(place.partition, place.offset)
 
     # ------------------------------------------------------------ rebalances
 

@@ -70,3 +70,7 @@ class Offsets:
         """The offsets that may be committed and were not yet taken."""
         taken, self._committable = self._committable, {}
         return taken
+
+    def give_back(self, partition: Partition, offset: int) -> None:
+        """What was taken could not be committed: it is taken again, unless more may be committed by then."""
+        self._committable[partition] = max(offset, self._committable.get(partition, offset))

@@ -267,7 +267,7 @@ def test_a_saga_is_started_by_name_with_json(orchestrator: Orchestrator, client:
         orchestrator.tell(answer(rejected), compensated(rejected.saga_id, "billing.Declined", body, "rejected"))
 
     aside(serve)
-    expected = {"total": "12.500000000"}
+    expected = {"total": "12.5"}
     handle = client.start_named("purchase", '{"number": "7", "amount": "12.5"}', id="named")
     assert handle.outcome(30) == expected
     assert client.handle_named("named").outcome(30) == expected

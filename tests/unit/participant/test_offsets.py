@@ -42,6 +42,16 @@ def test_what_is_dropped_is_not_committed_and_not_waited_for() -> None:
     assert offsets.take_committable() == {0: 10}
 
 
+def test_what_could_not_be_committed_is_taken_again() -> None:
+    offsets, span = Offsets(), Span(0, 10, 1)
+    offsets.give_back(0, 7)
+    assert offsets.take_committable() == {0: 7}
+    offsets.opened(span)
+    offsets.answered(span)
+    offsets.give_back(0, 7)
+    assert offsets.take_committable() == {0: 10}
+
+
 def test_nothing_of_a_partition_that_others_own_is_committed() -> None:
     offsets, span = Offsets(), Span(0, 10, 1)
     offsets.opened(span)
