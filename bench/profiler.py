@@ -4,15 +4,14 @@
 no dependency, for nobody but us needs it.
 """
 
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from operator import itemgetter
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,8 @@ import psutil
 
 SAMPLES_PER_SECOND: Final = 250
 TOP: Final = 40
+_THREAD: Final = re.compile(r'^Thread (\d+) \(\w+\): "(.*)"', re.MULTILINE)
+"""As ``py-spy dump`` names threads."""
 
 COMPONENTS: Final[Sequence[tuple[str, str]]] = (
     ("wait for input", "wait (orchestrator/broker/inputs.py"),
@@ -65,23 +66,33 @@ class Profiler:
         self._line += ["--pid", str(pid)]
         self._pid = pid
         self._process: subprocess.Popen[bytes] | None = None
-        self._threads: dict[str, float] = {}
+        self._threads: dict[int, float] = {}
         self._began = 0.0
 
     def start(self) -> None:
         """Begin to sample."""
-        self._threads, self._began = thread_seconds(self._pid), time.perf_counter()
+        self._threads, self._began = thread_ms(self._pid), time.perf_counter()
         self._process = subprocess.Popen(self._line, stdout=subprocess.DEVNULL)
 
     def stop(self) -> str:
         """Stop sampling, write the file, and give a report of it."""
         assert self._process is not None, "not started"
-        seconds, threads = time.perf_counter() - self._began, thread_seconds(self._pid)
+        seconds, threads = time.perf_counter() - self._began, thread_ms(self._pid)
         self._process.send_signal(signal.SIGINT)
         if self._process.wait(60) != 0 or not self._file.exists():
             raise SystemExit(f"expected py-spy to write {self._file}, got status {self._process.returncode}")
-        used = {name: spent - self._threads.get(name, 0.0) for name, spent in threads.items()}
+        used, names = Counter[str](), self._names()
+        for thread, spent in threads.items():
+            name = names.get(thread) or _system_name(self._pid, thread)
+            used[name] += round(spent - self._threads.get(thread, 0.0))
         return report(self._file.read_text(encoding="utf-8").splitlines(), used, seconds)
+
+    def _names(self) -> dict[int, str]:
+        """The names that Python gives its threads, by the system's ids."""
+        said = subprocess.run(
+            [self._line[0], "dump", "--pid", str(self._pid)], capture_output=True, text=True, check=True
+        )
+        return {int(found[1]): found[2] for found in _THREAD.finditer(said.stdout)}
 
 
 def components(lines: Iterable[str]) -> Counter[str]:
@@ -103,14 +114,17 @@ def functions(lines: Iterable[str]) -> Counter[str]:
     return found
 
 
-def thread_seconds(pid: int) -> dict[str, float]:
-    """Processor time of a process's threads by name, on Linux; librdkafka's begin with ``rdk:``."""
-    found: dict[str, float] = defaultdict(float)
-    for thread in psutil.Process(pid).threads():
-        name = Path(f"/proc/{pid}/task/{thread.id}/comm")
-        with suppress(OSError):  # it has ended, or there is no /proc
-            found[name.read_text(encoding="utf-8").strip()] += thread.user_time + thread.system_time
-    return found
+def thread_ms(pid: int) -> dict[int, float]:
+    """Processor time of a process's threads, in milliseconds."""
+    return {thread.id: (thread.user_time + thread.system_time) * 1000 for thread in psutil.Process(pid).threads()}
+
+
+def _system_name(pid: int, thread: int) -> str:
+    """On Linux; librdkafka's begin with ``rdk:``."""
+    try:
+        return Path(f"/proc/{pid}/task/{thread}/comm").read_text(encoding="utf-8").strip()
+    except OSError:  # it has ended, or there is no /proc
+        return "another thread"
 
 
 def _component(frames: Sequence[str]) -> str:
@@ -133,12 +147,12 @@ def _short(frame: str) -> str:
     return f"{name.rpartition('.')[2]} ({place}"
 
 
-def report(lines: Sequence[str], threads: Mapping[str, float], seconds: float) -> str:
+def report(lines: Sequence[str], threads: Counter[str], seconds: float) -> str:
     """Tables of a profile: processor time by thread; parts of the samples by component and by innermost function."""
     parts = components(lines)
     total = max(sum(parts.values()), 1)
-    said = [f"{'s':>7}  processor time of threads, in {seconds:.1f} s"]
-    said += [f"{used:>7.2f}  {name}" for name, used in sorted(threads.items(), key=itemgetter(1), reverse=True)]
+    said = [f"{'ms':>7}  processor time of threads, in {seconds:.1f} s"]
+    said += [f"{used:>7}  {name}" for name, used in threads.most_common(TOP)]
     said += ["", f"the interpreter lock was held in {total} samples: {total / SAMPLES_PER_SECOND / seconds:.0%}"]
     for title, counts in (("component", parts), ("innermost function", functions(lines))):
         said += ["", f"{'%':>7}  {title}"]
