@@ -75,7 +75,7 @@ def constant(value: object, trace: Trace) -> Meaning:
     if value is not None and type(value) not in (bool, int, str, bytes, Decimal, datetime, date, UUID):
         return refuse(trace, f"an expression cannot hold {value!r}, {with_article(type(value))}")
     try:
-        tree: Expression = {"op": "literal", "value": values.to_json(value)}  # type: ignore[arg-type]
+        tree: Expression = {"op": "literal", "value": values.to_json(value)}  # type: ignore[arg-type]  # one of the types above
     except ValueError as error:  # not finite, or without time zone
         return refuse(trace, f"an expression cannot hold {value!r}: {error}")
     exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0

@@ -96,7 +96,7 @@ def test_a_function_fits_on_a_screen() -> None:
     assert long == {}
 
 
-DIRECTIVE = r"#\s*(?:noqa: [A-Z0-9, ]+|(?:type|pyright|mypy): ignore\[[\w, -]+\])"
+DIRECTIVE = r"#\s*(?:noqa: [A-Z]+\d+(?:, [A-Z]+\d+)*|(?:type|pyright|mypy): ignore\[[\w, -]+\])"
 
 
 def test_every_exception_to_a_checker_has_its_reason() -> None:

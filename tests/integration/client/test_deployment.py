@@ -120,7 +120,7 @@ def test_without_create_topics_every_missing_topic_is_named(settings: Settings) 
 
 
 @pytest.mark.parametrize("create_topics", [True, False])
-def test_another_number_of_shards_is_refused(settings: Settings, create_topics: bool) -> None:  # noqa: FBT001
+def test_another_number_of_shards_is_refused(settings: Settings, *, create_topics: bool) -> None:
     deployed(settings, purchase)
     with pytest.raises(TopicMismatch, match="expected 4 partitions, got 3"):
         deployed(replace(settings, shards=4), purchase, create_topics=create_topics)

@@ -72,7 +72,7 @@ def test_a_record_is_immutable_data_with_named_fields() -> None:
     assert dataclasses.replace(receipt, balance=Decimal(2)) == Receipt(balance=Decimal(2))
     assert pickle.loads(pickle.dumps(receipt)) == receipt
     with pytest.raises(dataclasses.FrozenInstanceError):
-        receipt.balance = Decimal(2)  # type: ignore[misc]
+        receipt.balance = Decimal(2)  # type: ignore[misc]  # what is refused
     with pytest.raises(TypeError):
         Receipt(Decimal(1))  # type: ignore[misc]
     assert list(inspect.signature(Receipt).parameters) == ["balance"]

@@ -25,6 +25,7 @@ def never_well(command: Withdraw, context: Context[None]) -> Poor:
     raise NotImplementedError
 
 
+# What is accepted: an author need not run a type checker.
 def without_annotations(command, context):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     raise NotImplementedError
 
