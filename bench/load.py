@@ -18,8 +18,10 @@ from orchestrator import Client, Compensated, Handle
 REFUND_EVERY: Final = 10
 """Every tenth transfer goes to a closed account: withdrawn, not deposited, refunded."""
 ACCOUNTS: Final = 1_000
-OUTCOME_S: Final = 120.0
-"""How long the last outcomes may take."""
+OUTCOME_S: Final = 60.0
+"""How long nothing may end before the load is given up."""
+LOOK_S: Final = 0.5
+"""How often it is looked how far the load is."""
 PACE_S: Final = 0.001
 """The driver sleeps no shorter: at 1,000/s one transfer is due in each."""
 
@@ -70,43 +72,55 @@ def one_at_a_time(client: Client, count: int) -> Served:
     return Served(time.perf_counter() - began, sorted(latencies), compensated)
 
 
-def as_many_as_go(client: Client, count: int, window: int, tell: Callable[[int], None]) -> Served:
-    """``window`` transfers are in flight at any moment; ``tell`` is called with the number of outcomes now and then."""
-    return _Crowd(client, tell).serve(count, window, None)
+def as_many_as_go(client: Client, count: int, window: int, look: Callable[[int], None]) -> Served:
+    """``window`` transfers are in flight at any moment.
+
+    ``look`` is called with the number of outcomes now and then, from this thread; what it raises ends the load.
+    """
+    return _Crowd(client, look).serve(count, window, None)
 
 
-def at_rate(client: Client, count: int, per_second: float, tell: Callable[[int], None]) -> Served:
+def at_rate(client: Client, count: int, per_second: float, look: Callable[[int], None]) -> Served:
     """Started at an even pace whatever happens to those before; measured from when each *should* have started.
 
     So a stall counts for all that had to wait for it: nothing is left out by coordination (coordinated omission).
     """
-    return _Crowd(client, tell).serve(count, count, per_second)
+    return _Crowd(client, look).serve(count, count, per_second)
 
 
 class _Crowd:
     """Many transfers in flight; outcomes are taken in the client's thread."""
 
-    def __init__(self, client: Client, tell: Callable[[int], None]) -> None:
+    def __init__(self, client: Client, look: Callable[[int], None]) -> None:
         self._client = client
-        self._tell = tell
+        self._look = look
+        self._looked_s = 0.0
         self._handles: list[Handle[Receipt]] = []
         self._due: dict[str, float] = {}
         self._ended: list[tuple[str, float]] = []
         self._room = threading.Semaphore(0)
-        self._last = threading.Event()
-        self._count = 0
 
     def serve(self, count: int, window: int, per_second: float | None) -> Served:
-        self._count = count
         self._room = threading.Semaphore(window)
         began = time.perf_counter()
         for number in range(1, count + 1):
-            self._room.acquire()
+            self._take_room()
             self._start(number, None if per_second is None else began + (number - 1) / per_second)
-        if not self._last.wait(OUTCOME_S):
-            raise SystemExit(f"expected {count} outcomes within {OUTCOME_S:.0f} s, got {len(self._ended)}")
+        for _ in range(window):
+            self._take_room()
         latencies = sorted((ended - self._due[name]) * 1000 for name, ended in self._ended)
         return Served(max(ended for _, ended in self._ended) - began, latencies, _compensated(self._handles))
+
+    def _take_room(self) -> None:
+        """Wait until fewer than the window are in flight. Raises ``SystemExit`` when nothing ends any more."""
+        until = time.perf_counter() + OUTCOME_S
+        while not self._room.acquire(timeout=LOOK_S):
+            self._look(len(self._ended))
+            if time.perf_counter() > until:
+                raise SystemExit(f"expected an outcome within {OUTCOME_S:.0f} s, got none after {len(self._ended)}")
+        if time.perf_counter() - self._looked_s > LOOK_S:
+            self._looked_s = time.perf_counter()
+            self._look(len(self._ended))
 
     def _start(self, number: int, due: float | None) -> None:
         while due is not None and (early := due - time.perf_counter()) > 0:
@@ -120,11 +134,6 @@ class _Crowd:
     def _end(self, handle: Handle[Receipt]) -> None:
         self._ended.append((handle.id, time.perf_counter()))
         self._room.release()
-        done = len(self._ended)
-        if done == self._count:
-            self._last.set()
-        if done % 1_000 == 0:
-            self._tell(done)
 
 
 def _compensated(handles: Iterable[Handle[Receipt]]) -> int:

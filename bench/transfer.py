@@ -23,10 +23,7 @@ from examples.money_transfer.demo.system import HERE, Service, System, SystemOpt
 from orchestrator import Client
 
 WARM_UP: Final = 500
-AT_ONE: Final = 300
 COMMANDS: Final = "bank.commands"
-HALF_S: Final = 10.0
-"""How long the load at half of the peak rate lasts."""
 TRANSACTIONS_A_SAGA: Final = 3
 """One after the other until a transfer has ended: it starts, the first reply, the second reply."""
 MESSAGES_A_SAGA: Final = 3
@@ -40,6 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.transfer", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sagas", type=int, default=20_000, help="how many at the peak rate (20,000)")
     parser.add_argument("--window", type=int, default=2_000, help="how many of them are in flight at a time (2,000)")
+    parser.add_argument("--alone", type=int, default=300, help="how many one at a time (300)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long at half of the peak rate (10)")
     parser.add_argument("--inbox", choices=["postgres", "none"], default="none", help="of the participant (none)")
     parser.add_argument("--shards", type=int, default=4, help="(4)")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line, and nothing else")
@@ -102,23 +101,29 @@ def _load(system: System, client: Client, services: tuple[Service, Service], arg
     assert stack.postgres.pid is not None
     pids = {"kafka": stack.kafka_broker.pid, "postgres": stack.postgres.pid}
     processes = ProcessMeter({"orchestrator": orchestrator.pid, "participant": bank.pid, **pids})
-    as_many_as_go(client, WARM_UP, 50, _quiet)
+
+    def check(_: int) -> None:
+        bank.require_running()
+        orchestrator.require_running()
+
+    as_many_as_go(client, WARM_UP, 50, check)
     memory = [processes.memory_mb("orchestrator")]
-    _say(f"{WARM_UP} transfers to warm up; {AT_ONE} one at a time")
-    alone = one_at_a_time(client, AT_ONE)
+    _say(f"{WARM_UP} transfers to warm up; {arguments.alone} one at a time")
+    alone = one_at_a_time(client, arguments.alone)
     _say(f"{arguments.sagas} transfers, {arguments.window} in flight")
     cost = Cost(system, processes, arguments.profile)
     with cost:
 
         def tell(done: int) -> None:
-            if done % max(arguments.sagas // 10, 1_000) == 0:
+            check(done)
+            if done * 10 // arguments.sagas >= len(memory):
                 memory.append(processes.memory_mb("orchestrator"))
                 _say(f"{done} of {arguments.sagas}, the orchestrator has {memory[-1]:.0f} MB")
 
         peak = as_many_as_go(client, arguments.sagas, arguments.window, tell)
     half_rate = peak.per_second / 2
-    _say(f"{peak.per_second:.0f} a second; now {half_rate:.0f} a second for {HALF_S:.0f} s")
-    half = at_rate(client, max(int(half_rate * HALF_S), 1), half_rate, _quiet)
+    _say(f"{peak.per_second:.0f} a second; now {half_rate:.0f} a second for {arguments.seconds:g} s")
+    half = at_rate(client, max(int(half_rate * arguments.seconds), 1), half_rate, check)
     memory.append(processes.memory_mb("orchestrator"))
     expected = arguments.sagas // REFUND_EVERY
     if peak.compensated != expected:
@@ -195,10 +200,6 @@ def _ratios(figures: Figures, floor: Mapping[str, float]) -> Figures:
         "p50_at_1_by_floor": round(float(str(figures["p50_ms_at_1"])) / one, 2),
         "messages_per_second_by_floor": round(float(str(figures["messages_per_second"])) / messages, 3),
     }
-
-
-def _quiet(_: int) -> None:
-    """Nothing to tell."""
 
 
 def _say(text: str) -> None:
