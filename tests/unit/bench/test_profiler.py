@@ -2,7 +2,7 @@ from collections import Counter
 
 from bench.profiler import components, functions, report
 
-ROOT = "/home/me/main/orchestrator"
+ROOT = "/code/main/orchestrator"
 LOOP = f"Loop.step (orchestrator/shard/loop.py:101);Decider.decide ({ROOT}/shard/decider.py:73)"
 STACKS = [
     f"Thread.run (/usr/lib/python3.11/threading.py:982);{LOOP};encode ({ROOT}/engine/events.py:347) 30",
