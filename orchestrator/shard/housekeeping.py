@@ -16,7 +16,7 @@ from orchestrator.telemetry import logger
 DEFINITIONS_MS: Final = 500
 """How old a newly activated blueprint may be before starts use it."""
 TOPICS_MS: Final = 10_000
-"""How long a recreated topic may go unnoticed (design section 4), and how often relayed inputs are deleted."""
+"""How long a recreated topic may go unnoticed, and how often relayed inputs are deleted."""
 _log = logger("housekeeping")
 
 
@@ -34,7 +34,7 @@ class Housekeeping:
         """Do what is due; return when to be stepped again."""
         try:
             self._catalogue.refresh()
-            if now_ms >= self._topics_at_ms:
+            if not now_ms < self._topics_at_ms <= now_ms + TOPICS_MS:  # beyond it the clock was set back meanwhile
                 self._topics_at_ms = now_ms + TOPICS_MS
                 for shard in shards:
                     self._look_after(shard)

@@ -69,7 +69,7 @@ class Shard:
 
     def step(self, now_ms: int) -> int:
         """Do what can be done now; return when to step again at the latest."""
-        if now_ms < self._not_before_ms:
+        if now_ms < self._not_before_ms <= now_ms + REFUSED_PAUSE_MS:  # beyond it the clock was set back meanwhile
             return self._not_before_ms
         if self._retake:
             self._retake = False

@@ -41,7 +41,10 @@ class Timers:
         if read.next_requests < ends.next_requests or read.next_replies < ends.next_replies:
             return []
         self._ends = None
-        return self._store.due(fetched_ms, self._batch_max)
+        found = self._store.due(fetched_ms, self._batch_max)
+        if not found:  # what was to be due then is over: without another look it would be asked for with every step
+            self._next_due = self._store.next_due()
+        return found
 
     def fired(self, count: int) -> None:
         """The batch with ``count`` fired timers is appended: look for the next one."""

@@ -10,6 +10,7 @@ from orchestrator.broker.memory import MemoryBroker
 from orchestrator.engine.state import loads
 from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
+from orchestrator.shard.loop import IDLE_MS
 from orchestrator.wire import request
 from orchestrator.wire.headers import COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
 from orchestrator.wire.partition import partition_of
@@ -262,6 +263,16 @@ def test_time_outs_retry_and_a_late_answer_counts() -> None:
     world.run(process)
     assert [command.step for command in world.commands()] == ["withdraw", "withdraw", "deposit"]
     world.audit()
+
+
+def test_a_time_out_that_was_not_needed_is_asked_for_once() -> None:
+    world = World()
+    process = Process(world)
+    world.start("s1")
+    world.run(process)
+    world.now_ms += 60_000  # behind the time-out of what was answered long ago
+    world.run(process, rounds=3)
+    assert process.shard.step(world.now_ms) == world.now_ms + IDLE_MS
 
 
 def test_answers_that_wait_in_kafka_come_before_time_outs() -> None:

@@ -220,6 +220,20 @@ def test_an_emptied_database_is_refused() -> None:
     refused(world, DatabaseBehind)
 
 
+def test_a_clock_that_is_set_back_does_not_stop_a_shard() -> None:
+    world = World()
+    process = Process(world)
+    process.take_over()
+    world.store.fail_next("append", Failure.NOTHING_HAPPENED)
+    world.start("s1")
+    world.run(process, rounds=1)
+    assert not process.shard.owned
+    world.now_ms -= 3_600_000
+    world.run(process)
+    assert world.ended() == {"s1": "completed"}
+    world.audit()
+
+
 def test_of_two_primaries_the_one_that_was_fenced_is_refused() -> None:
     world = World()
     old = after_some_work(world)
