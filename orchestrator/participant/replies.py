@@ -102,7 +102,7 @@ class ReplyProducer:
     def _settle(self, told: Told, topic: str, error: KafkaError) -> None:
         if error.code() in TOO_LARGE:
             self._at_once.append((told, Delivery.TOO_LARGE))
-        elif error.code() in ABSENT or error.code() in FORBIDDEN:
+        elif error.code() in ABSENT or error.code() in FORBIDDEN or error.code() == KafkaError.TOPIC_EXCEPTION:
             _log.error("a reply cannot be delivered", topic=topic, why=error.str())
             self._at_once.append((told, Delivery.UNDELIVERABLE))
         else:

@@ -280,11 +280,14 @@ def test_a_record_that_is_no_command_does_not_block_its_partition(side: Side) ->
 def test_a_reply_topic_that_does_not_exist_does_not_block_the_partition(side: Side) -> None:
     good = side.command(WITHDRAW)
     lost = replace(good, headers=tuple(("ce_replyto", b"no.such") if h[0] == "ce_replyto" else h for h in good.headers))
+    illegal = replace(
+        good, headers=tuple(("ce_replyto", b"no topic!") if h[0] == "ce_replyto" else h for h in good.headers)
+    )
     off = replace(
         good, headers=tuple(("ce_replypartition", b"77") if h[0] == "ce_replypartition" else h for h in good.headers)
     )
     with bank_without_inbox(side, one).running(side.settings):
-        side.send(lost, off, good)
+        side.send(lost, illegal, off, good)
         side.next_replies(1)
     assert side.committed() == side.ends()
 
