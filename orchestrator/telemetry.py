@@ -9,7 +9,9 @@ import structlog
 def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
     """Log to stderr: JSON lines, or readable lines where stderr is a terminal (``json=None`` decides by that)."""
     as_json = not sys.stderr.isatty() if json is None else json
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    # Plain: rich's tracebacks print the locals of each frame, among them the author's messages.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = structlog.processors.JSONRenderer() if as_json else console
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

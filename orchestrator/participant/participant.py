@@ -9,7 +9,10 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final, Generic, TypeVar, overload
 
+import structlog
+
 from orchestrator import settings as environment
+from orchestrator import telemetry
 from orchestrator.broker.interpreter import quick_switches
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
@@ -68,8 +71,11 @@ class Participant(Generic[Connection]):
         """Answer commands until SIGTERM or SIGINT, then finish what is taken; for the main thread of a program.
 
         ``settings`` are those of the environment if they are left out. Ends the program with a line that says why, and
-        status 5 when the servers are out of reach, 1 when they refuse.
+        status 5 when the servers are out of reach, 1 when they refuse. Unless the program configured structlog itself,
+        it logs to stderr: readable lines on a terminal, else JSON.
         """
+        if not structlog.is_configured():  # its default prints the locals of each frame, and with them what a card is
+            telemetry.configure()
         try:
             runner = self._started(settings, workers)
         except OrchestratorError as error:

@@ -1,0 +1,53 @@
+"""What a process logs, and what it must not: the values of its author's messages."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from orchestrator import telemetry
+from orchestrator.participant.participant import Participant
+
+
+@pytest.fixture(autouse=True)
+def unconfigured() -> Generator[None]:
+    before = structlog.get_config() if structlog.is_configured() else None
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
+    if before is not None:
+        structlog.configure(**before)
+
+
+def charge(card: str) -> None:
+    raise RuntimeError(f"no answer for a card of {len(card)} digits")
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_a_traceback_in_the_log_has_no_values_of_variables(*, json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure(json=json)
+    number = str(4111_1111_1111_1111)
+    try:
+        charge(number)
+    except RuntimeError:
+        telemetry.logger("participant").warning("a handler raised", exc_info=True)
+    logged = capsys.readouterr().err
+    assert "RuntimeError: no answer for a card of 16 digits" in logged
+    assert "in charge" in logged
+    assert number not in logged
+
+
+def test_a_participants_program_logs_as_the_orchestrator_does_unless_it_chose_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SAGA_KAFKA", raising=False)
+    for chosen in (None, [structlog.processors.KeyValueRenderer()]):
+        structlog.reset_defaults()
+        if chosen is not None:
+            structlog.configure(processors=chosen)
+        with pytest.raises(SystemExit):
+            Participant("bank").run()
+        assert structlog.is_configured()
+        assert (structlog.get_config()["processors"] == chosen) is (chosen is not None)
