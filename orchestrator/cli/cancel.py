@@ -25,5 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     return run_operation(
         arguments,
         lambda client, saga_id, timeout: client.cancel(saga_id, timeout=timeout),
-        {"accepted": "will be undone", "already": "is being undone, or is undone, already"},
+        {
+            "accepted": "is cancelled: undone, unless its pivot turns out to be done",
+            "already": "is being undone, or is undone, already",
+        },
     )

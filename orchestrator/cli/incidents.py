@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json([_json(each) for each in found])
     elif found:
         print_table(HEADINGS, [_row(each) for each in found])
-        servers.note("`saga show ID` tells the whole story; `saga retry ID` tries again; `saga cancel ID` gives it up")
+        servers.note("`saga show ID` tells the whole story; `saga retry ID` tries again, once the cause is mended")
     else:
         servers.note("no incident is open")
     return ExitCode.OK
