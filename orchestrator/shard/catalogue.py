@@ -14,7 +14,7 @@ from orchestrator.engine.program import Program, prepare
 from orchestrator.errors import MessageRejected
 from orchestrator.store.port import Definition
 from orchestrator.telemetry import logger
-from orchestrator.wire.definitions import Activated, parse_definition
+from orchestrator.wire.definitions import Activated, Published, parse_definition
 from orchestrator.wire.registry import SchemaRegistry
 from orchestrator.wire.topics import Topics
 
@@ -34,6 +34,8 @@ class Catalogue:
         """Hash -> saga name, blueprint text."""
         self._programs: dict[str, Program] = {}
         self._active: dict[str, str] = {}
+        self._unsaved: set[str] = set()
+        """Names whose definitions the database's cache lacks: it may have been out of reach when they came."""
 
     def refresh(self) -> None:
         """Read both topics to their ends as they are now, and fill the database's cache. Raises ``Unavailable``."""
@@ -46,27 +48,27 @@ class Catalogue:
             self._learn_definitions()
 
     def _learn_definitions(self) -> None:
-        changed: set[str] = set()
         for record in self._definitions.catch_up():
             try:
                 found = parse_definition(record)
                 if isinstance(found, Activated):
                     self._active[found.name] = found.hash
                 else:
-                    self._programs[found.hash] = prepare(canonical.loads(found.blueprint))
+                    self._programs[found.hash] = _program(found)
                     self._texts[found.hash] = found.name, found.blueprint
-            except (MessageRejected, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - a text of anybody's, which must not end the process
                 _log.warning("definition ignored", offset=record.offset, text=str(error))
                 continue
-            changed.add(found.name)
-        if changed:
+            self._unsaved.add(found.name)
+        if self._unsaved:
             self._save(
                 [
                     Definition(name=name, hash=hash_, blueprint=text, active=self._active.get(name) == hash_)
                     for hash_, (name, text) in self._texts.items()
-                    if name in changed
+                    if name in self._unsaved
                 ]
             )
+            self._unsaved.clear()
 
     def active(self, name: str) -> Program | None:
         """The program of the blueprint that new sagas of this name start with."""
@@ -86,3 +88,13 @@ class Catalogue:
         """Stop reading."""
         self._definitions.close()
         self._schemas.close()
+
+
+def _program(published: Published) -> Program:
+    blueprint = canonical.loads(published.blueprint)
+    if (blueprint.name, blueprint.hash) != (published.name, published.hash):
+        raise MessageRejected(
+            "undecodable",
+            f"expected the blueprint {published.name}/{published.hash}, got {blueprint.name}/{blueprint.hash}",
+        )
+    return prepare(blueprint)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.engine import events as saga_events
-from orchestrator.engine.decide import decide
+from orchestrator.engine.decide import decide, defect
 from orchestrator.engine.decision import Command, Decision, RequestAnswer
 from orchestrator.engine.inputs import CommandUndeliverable, Input, ReplyUnreadable, TimersDue
 from orchestrator.engine.program import Program
@@ -116,10 +116,14 @@ class Decider:
                     "wrong_partition",
                     f"expected saga {found.saga_id} on partition {right}, got {place_of(record)}, forwarded already",
                 )
+            forwarded = forwarded_record(record, right)
+            problem = desk.limits.problem(forwarded)
+            if problem is not None:
+                raise MessageRejected("too_large", f"a record to be forwarded to partition {right}: {problem}")
         except MessageRejected as error:
             self._quarantine(making, record, error)
             return None
-        making.records.append(forwarded_record(record, right))
+        making.records.append(forwarded)
         return None
 
     def _take(self, making: _Making, record: IncomingRecord, found: Opened) -> None:
@@ -177,7 +181,11 @@ class Decider:
     def _follow(self, making: _Making, cause: Cause | None, program: Program | None, given: Input) -> None:
         """Decide, and take over everything the decision says. Raises ``MessageRejected`` before anything is taken."""
         desk = self._desk
-        decision = decide(program, desk.sagas.get(given.saga_id), given)
+        state = desk.sagas.get(given.saga_id)
+        decision = decide(program, state, given)
+        ending = self._ending(making, program, decision)
+        if isinstance(ending, str):  # the saga must not end untold: it waits with an incident
+            decision, ending = defect(program, state, given, ending), None
         if decision.events:
             assert program is not None
             self._record_events(making, cause, decision)
@@ -185,11 +193,16 @@ class Decider:
                 self._send(making, cause, program, command)
         if decision.answer is not None:
             making.records.append(desk.records.answer(decision.answer, making.now_ms))
-        if decision.outcome is not None:
-            assert program is not None
-            assert decision.state is not None
-            started_ms = decision.state.started_ms
-            making.records.append(desk.records.outcome(decision.outcome, program, started_ms, making.now_ms))
+        if ending is not None:
+            making.records.append(ending)
+
+    def _ending(self, making: _Making, program: Program | None, decision: Decision) -> OutgoingRecord | str | None:
+        """The record of the saga's end, or why there can be none; None when it does not end."""
+        if decision.outcome is None:
+            return None
+        assert program is not None
+        assert decision.state is not None
+        return self._desk.records.outcome(decision.outcome, program, decision.state.started_ms, making.now_ms)
 
     def _record_events(self, making: _Making, cause: Cause | None, decision: Decision) -> None:
         state, desk = decision.state, self._desk

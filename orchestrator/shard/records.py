@@ -1,6 +1,7 @@
 """The Kafka records of what was decided: commands, answers, outcomes. Only makes them, and keeps nothing of a saga."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import Data
@@ -14,6 +15,9 @@ from orchestrator.wire.outcome import RequestAnswered, SagaEnded, outcome_record
 from orchestrator.wire.partition import partition_of
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.topics import Topics
+
+TEXT_MAX: Final = 4_000
+"""Characters of an answer's text and of an outcome's reason: both may quote what somebody sent."""
 
 
 class Records:
@@ -48,25 +52,30 @@ class Records:
     def answer(self, answer: RequestAnswer, now_ms: int) -> OutgoingRecord:
         """The answer to a request."""
         answered = RequestAnswered(
-            request_id=answer.request_id, saga_id=answer.saga_id, result=answer.result, text=answer.text
+            request_id=answer.request_id, saga_id=answer.saga_id, result=answer.result, text=answer.text[:TEXT_MAX]
         )
         return outcome_record(self._topics, self._shard, answered, now_ms)
 
-    def outcome(self, outcome: Outcome, program: Program, started_ms: int, now_ms: int) -> OutgoingRecord:
-        """How a saga ended."""
+    def outcome(self, outcome: Outcome, program: Program, started_ms: int, now_ms: int) -> OutgoingRecord | str:
+        """How a saga ended; or why it cannot be told."""
         schemas = program.blueprint.schemas
-        ended = SagaEnded(
-            saga_id=outcome.saga_id,
-            saga=outcome.saga,
-            status=outcome.status,
-            output=_body(outcome.output_schema, outcome.result, schemas) if outcome.status == "completed" else None,
-            rejection_type=outcome.rejection_type,
-            rejection=_body(outcome.rejection_schema, outcome.rejection, schemas),
-            reason=outcome.reason,
-            started_ms=started_ms,
-            ended_ms=now_ms,
-        )
-        return outcome_record(self._topics, self._shard, ended, now_ms)
+        try:
+            ended = SagaEnded(
+                saga_id=outcome.saga_id,
+                saga=outcome.saga,
+                status=outcome.status,
+                output=_body(outcome.output_schema, outcome.result, schemas) if outcome.status == "completed" else None,
+                rejection_type=outcome.rejection_type,
+                rejection=_body(outcome.rejection_schema, outcome.rejection, schemas),
+                reason=outcome.reason[:TEXT_MAX],
+                started_ms=started_ms,
+                ended_ms=now_ms,
+            )
+        except ValueError as error:
+            return f"an outcome that does not fit its schema: {error}"
+        record = outcome_record(self._topics, self._shard, ended, now_ms)
+        problem = self._limits.problem(record)
+        return record if problem is None else f"an outcome that cannot be sent: {problem}"
 
 
 def _body(schema_id: str | None, data: Data, schemas: Mapping[str, Json]) -> AvroBody | None:

@@ -2,8 +2,8 @@
 
 Headers: ``quarantine_reason`` (a word), ``quarantine_text`` (for a person), ``quarantine_source``
 (``topic/partition/offset`` of what was read), ``quarantine_key`` (its key), and the record's own headers with
-``original_`` before their names. The key is the source. Nothing here is ever larger than what Kafka took before, but
-for a fixed amount: a record that cannot be sent would block its shard for ever.
+``original_`` before their names. The key is the source. Nothing here is ever larger than the topic allows: a record
+that cannot be sent would block its shard for ever.
 """
 
 from typing import Final, Protocol
@@ -28,6 +28,9 @@ ORIGINAL: Final = "original_"
 TEXT_MAX: Final = 4_000
 HEADERS_MAX: Final = 100
 """Each kept header costs its prefix: of a record made of empty headers the copy would be several times as large."""
+KEPT_BYTES_MAX: Final = 2_000_000
+"""Of a record's key, headers and value: below the least that the topic may allow. A record that its writer compressed
+can be many times as large as the topic it came through allows."""
 UNSENT_VALUE_BYTES_MAX: Final = 500_000
 """An unsent command may be larger than any topic allows; half of Kafka's default limit shows what it was."""
 
@@ -43,15 +46,24 @@ class UnsentCommand(Command, Protocol):
 
 def quarantine_record(topics: Topics, shard: int, record: IncomingRecord, reason: str, text: str) -> OutgoingRecord:
     """Put away ``record``, which could not be used."""
-    source = place_of(record).encode()
+    source, room = place_of(record).encode(), KEPT_BYTES_MAX
     headers = [*_why(reason, text), (SOURCE, source)]
     if record.key is not None:
-        headers.append((KEY, record.key))
-    headers += [(f"{ORIGINAL}{name}", value) for name, value in record.headers[:HEADERS_MAX]]
-    left_out = len(record.headers) - HEADERS_MAX
-    if left_out > 0:
-        headers.append((HEADERS_LEFT_OUT, b"%d" % left_out))
-    return OutgoingRecord(topics.quarantine, shard, source, tuple(headers), record.value)
+        headers.append((KEY, record.key[:room]))
+        room -= len(headers[-1][1])
+    kept = 0
+    for name, value in record.headers[:HEADERS_MAX]:
+        size = len(name.encode(errors="replace")) + len(value)
+        if size <= room:
+            headers.append((f"{ORIGINAL}{name}", value))
+            room -= size
+            kept += 1
+    if kept < len(record.headers):
+        headers.append((HEADERS_LEFT_OUT, b"%d" % (len(record.headers) - kept)))
+    if record.value is not None and len(record.value) > room:
+        headers.append((VALUE_BYTES, b"%d" % len(record.value)))
+    value = None if record.value is None else record.value[:room]
+    return OutgoingRecord(topics.quarantine, shard, source, tuple(headers), value)
 
 
 def unsent_record(topics: Topics, shard: int, command: UnsentCommand, text: str) -> OutgoingRecord:

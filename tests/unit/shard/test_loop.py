@@ -5,16 +5,19 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator import Command, Record, Saga, saga
 from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker
 from orchestrator.engine.state import loads
 from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
 from orchestrator.shard.loop import IDLE_MS
-from orchestrator.wire import request
-from orchestrator.wire.headers import COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
+from orchestrator.wire import definitions, reply, request
+from orchestrator.wire.avro import codec_for
+from orchestrator.wire.body import AvroBody
+from orchestrator.wire.headers import ATTEMPT, COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
 from orchestrator.wire.partition import partition_of
-from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
 from tests.unit.shard.world import Process, World, saga_on
 
 
@@ -95,6 +98,92 @@ def test_a_definition_that_is_none_is_ignored() -> None:
     asked, good = world.start("s1", saga="doctored"), world.start("s2")
     world.run(Process(world))
     assert world.answers() == {asked: "unknown_definition", good: "accepted"}
+
+
+def test_what_anybody_wrote_into_the_topic_of_definitions_stops_nobody() -> None:
+    world = World()
+    text, wrong = canonical.dumps(world.blueprint), "a" * 64
+    doctored = [
+        OutgoingRecord(world.topics.definitions, 0, f"money_transfer/{wrong}".encode(), (), b"[" * 100_000),
+        definitions.publish_record(world.topics, definitions.Published("other", wrong, text)),
+        definitions.activate_record(world.topics, definitions.Activated("other", wrong)),
+    ]
+    world.broker.publish(doctored)
+    asked, good = world.start("s1", saga="other"), world.start("s2")
+    world.run(Process(world))
+    assert world.answers() == {asked: "unknown_definition", good: "accepted"}
+    assert world.ended() == {"s2": "completed"}
+
+
+class Note(Record):
+    """One text."""
+
+    text: str
+
+
+class Twice(Record):
+    """It again."""
+
+    text: str
+    again: str
+
+
+class Keep(Command[None], to="bank"):
+    """Any command."""
+
+    size: int
+
+
+@saga
+def doubling(s: Saga, note: Note) -> Twice:
+    """Returns more than it was given."""
+    s.pivot("keep", Keep(size=1))
+    return Twice(text=note.text, again=note.text)
+
+
+def test_a_saga_whose_outcome_is_larger_than_its_topic_allows_waits_with_an_incident() -> None:
+    world = World(blueprint=doubling.compile())
+    body = AvroBody(world.blueprint.input, codec_for(world.schema("doubling.Note")).encode({"text": "x" * 700_000}))
+    world.ask(request.StartSaga(request_id="r", saga_id="s1", saga="doubling", input=body))
+    process, world.silent = Process(world), True
+    world.run(process)
+    (command,) = world.commands()
+    world.broker.publish([reply.reply_record(command, reply.completed(), world.now_ms)])
+    world.run(process)
+    assert process.trouble is None
+    assert world.ended() == {}
+    assert [(each.reason, each.closed_ms) for each in world.store.contents(0).incidents] == [("defect", None)]
+    world.audit()
+
+
+def test_an_answer_quotes_only_the_beginning_of_what_was_asked() -> None:
+    world = World()
+    asked, good = world.start("s1", saga="\x01" * 900_000), world.start("s2")
+    world.run(Process(world))
+    assert world.answers() == {asked: "unknown_definition", good: "accepted"}
+
+
+ANSWERING: Headers = (
+    (SUBJECT, b"s1"),
+    (COMMANDID, b"s1/withdraw/0/do"),
+    (ATTEMPT, b"1"),
+    (OUTCOME, b"progress"),
+)
+
+
+@pytest.mark.parametrize("headers", [(), ANSWERING])
+def test_a_record_that_is_larger_than_any_topic_allows_goes_to_quarantine(headers: Headers) -> None:
+    """The broker measures what is compressed: ten copies of a megabyte pass as one."""
+    world = World(shards=2)
+    wrong = 1 - partition_of("s1", 2)
+    record = OutgoingRecord(world.topics.replies, wrong, b"k" * 10, headers, b"x" * 10_000_000)
+    with world.cluster.changed:
+        world.cluster.append(record, None)
+    process = Process(world, shards=(0, 1))
+    world.start("s1")
+    world.run(process)
+    assert world.ended() == {"s1": "completed"}
+    assert reasons(world) == ["too_large" if headers else "missing_header"]
 
 
 def test_an_id_that_callers_may_not_use_is_refused() -> None:
