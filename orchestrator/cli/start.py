@@ -28,7 +28,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
         "the same saga. Exit status 3: it was compensated (with --wait).",
     )
     parser.add_argument("name", metavar="NAME", help="the saga's name, as it is deployed")
-    parser.add_argument("--input", required=True, metavar="JSON", help="its input; - reads it from standard input")
+    parser.add_argument("--input", required=True, metavar="JSON", help="its input; from a file: --input - < FILE")
     identity = parser.add_mutually_exclusive_group()
     identity.add_argument("--id", metavar="ID", help="the saga's id (a new one)")
     identity.add_argument("--key", metavar="KEY", help="an idempotency key, from which the id is made")

@@ -173,6 +173,10 @@ class Client:
         return id
 
     def _contract(self, definition: SagaDefinition[Input, Output]) -> Contract[Input, Output]:
+        if not isinstance(definition, SagaDefinition):  # pyright: ignore[reportUnnecessaryIsInstance]  # not all check
+            raise TypeError(
+                f"expected a function with @saga, got {definition!r}: for a saga's name there is start_named"
+            )
         contract = self._contracts.get(definition)
         if contract is None:
             contract = self._contracts[definition] = Contract(definition, self._schema)
