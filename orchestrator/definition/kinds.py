@@ -91,11 +91,6 @@ def fields_of(kind: Kind) -> dict[str, Kind]:
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
-def key_field(kind: Kind) -> str | None:
-    """The name of the field marked ``Key``; None when there is none."""
-    return next((name for name, hint in fields_of(kind).items() if is_key(hint)), None)
-
-
 def name_of(kind: Kind) -> str:
     """``kind`` as an author would write it."""
     if len(members(kind)) > 1:

@@ -93,11 +93,6 @@ class Service:
         self._broker.close()
         self._store.close()
 
-    @property
-    def owned(self) -> list[int]:
-        """The shards whose inputs are read here now."""
-        return [] if self._runner is None else self._runner.owned
-
     # ------------------------------------------------------------ checks
 
     def _check_topics(self) -> Mapping[str, TopicDescription]:

@@ -196,16 +196,6 @@ from saga.shards as n join saga.events as e on e.shard = n.shard and e.saga_id =
 order by e.number;
 
 
--- name: incidents_of_saga
--- All incidents of one saga.
-select i.shard, s.saga, i.saga_id, i.number, i.step, i.reason, i.text, i.opened_ms, i.closed_ms,
-    i.seq <= coalesce((select min(o.seq) from saga.outbox as o where o.shard = i.shard), 0) as published
-from saga.shards as n
-join saga.incidents as i on i.shard = n.shard and i.saga_id = %(saga_id)s::text
-join saga.sagas as s on s.shard = i.shard and s.saga_id = i.saga_id
-order by i.number;
-
-
 -- name: open_incidents
 -- What waits for an operator, the oldest first.
 select i.shard, s.saga, i.saga_id, i.number, i.step, i.reason, i.text, i.opened_ms, i.closed_ms,

@@ -112,10 +112,6 @@ class Reader:
             for row in self._fetch("events_of_saga", saga_id=saga_id)
         ]
 
-    def incidents_of(self, saga_id: str) -> list[ListedIncident]:
-        """All incidents of a saga, closed ones included, in order."""
-        return [_listed_incident(row) for row in self._fetch("incidents_of_saga", saga_id=saga_id)]
-
     def open_incidents(self, limit: int = LIMIT) -> list[ListedIncident]:
         """What waits for an operator, the oldest first."""
         return [_listed_incident(row) for row in self._fetch("open_incidents", limit=limit)]

@@ -5,7 +5,6 @@ record of every batch passes here; tests hold it equal to the general codec. One
 unambiguous and the same for a record that is about to be sent and for the one that was read back from Kafka.
 """
 
-from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
 from orchestrator.blueprint.values import Data
@@ -99,11 +98,6 @@ def join_frames(frames: list[bytes]) -> bytes:
     if not frames:
         return OUTBOX.prefix + _END
     return b"".join((OUTBOX.prefix, _LENGTHS[len(frames)], *frames, _END))
-
-
-def encode_records(records: Iterable[OutgoingRecord]) -> bytes:
-    """The outbox row of ``records``, in order."""
-    return join_frames([encode_record(record) for record in records])
 
 
 def decode_records(row: bytes) -> list[OutgoingRecord]:

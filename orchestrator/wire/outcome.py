@@ -112,11 +112,6 @@ def _data_of(outcome: Outcome) -> tuple[str, str, Data]:
             assert_never(outcome)
 
 
-def subject_of(record: IncomingRecord) -> bytes | None:
-    """The saga that a record is about, undecoded: who waits for one saga skips the others by it, cheaply."""
-    return next((value for name, value in record.headers if name == SUBJECT), None)
-
-
 def parse_outcome(record: IncomingRecord) -> Outcome:
     """The outcome in ``record``. Raises ``MessageRejected``."""
     headers = HeaderReader(record)

@@ -70,7 +70,6 @@ def test_open_incidents_come_oldest_first_and_closed_ones_only_with_their_saga(
     open_shard().append(batch_after(EMPTY, sagas=[saga("a"), saga("b")], incidents=incidents))
     assert [each.incident for each in reader.open_incidents()] == [incidents[2], incidents[0]]
     assert [each.incident for each in reader.open_incidents(1)] == [incidents[2]]
-    assert [each.incident for each in reader.incidents_of("a")] == [incidents[1], incidents[2]]
 
 
 def test_list_is_paged_newest_first(open_shard: OpenShard, reader: Reader) -> None:

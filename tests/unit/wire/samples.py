@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import RECORD_NAME, Data
+from orchestrator.wire.outbox import encode_record, join_frames
 from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
 
 SAGA_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -218,6 +219,11 @@ def _case(seed: int) -> tuple[Json, Data]:
     maker = Maker(seed)
     schema = maker.schema()
     return schema, maker.data(schema)
+
+
+def outbox_row(*records: OutgoingRecord) -> bytes:
+    """The row of a batch of these records."""
+    return join_frames([encode_record(record) for record in records])
 
 
 schemas_with_data = st.integers(0, 2**64).map(_case)

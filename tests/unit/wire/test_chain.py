@@ -7,10 +7,10 @@ import pytest
 
 from orchestrator.wire.chain import Link, body_digest, chain, seal
 from orchestrator.wire.journal import JournalEvent, event_record, is_event
-from orchestrator.wire.outbox import encode_record, encode_records
+from orchestrator.wire.outbox import encode_record
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.topics import Topics
-from tests.unit.wire.samples import received
+from tests.unit.wire.samples import outbox_row, received
 
 TOPICS = Topics("ns")
 LINK = Link(seq=12, owner="0f8fad5b-d9cb-469f-a165-70867728950e", next_requests=4, next_replies=5, now_ms=6)
@@ -50,7 +50,7 @@ def test_a_chain_is_proved_from_what_kafka_gives_back() -> None:
     events = [record for record in read if is_event(record)]
     assert body_digest(read) == sealed.body
     assert chain(PREVIOUS, LINK, sealed.body, events) == sealed.chain
-    assert sealed.row == encode_records(RECORDS)
+    assert sealed.row == outbox_row(*RECORDS)
 
 
 def changed(record: OutgoingRecord) -> list[OutgoingRecord]:

@@ -19,7 +19,7 @@ from orchestrator.wire.body import decode_body
 from orchestrator.wire.command import CommandTemplate, command_body, parse_command
 from orchestrator.wire.definitions import parse_definition
 from orchestrator.wire.journal import EVENT, FOOTER, JournalEvent, event_record, parse_event, parse_footer
-from orchestrator.wire.outbox import OUTBOX, decode_records, encode_records
+from orchestrator.wire.outbox import OUTBOX, decode_records
 from orchestrator.wire.outcome import OUTCOME, RequestAnswered, outcome_record, parse_outcome
 from orchestrator.wire.quarantine import quarantine_record
 from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
@@ -35,6 +35,7 @@ from tests.unit.wire.samples import (
     WITHDRAW,
     SentCommand,
     incoming,
+    outbox_row,
     received,
     schemas_with_data,
 )
@@ -155,7 +156,7 @@ def test_a_damaged_body_is_read_or_rejected_and_what_is_read_fits(case: Any, dat
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_damaged_outbox_row_is_read_or_is_corrupt(data: st.DataObject) -> None:
-    row = encode_records(GOOD)
+    row = outbox_row(*GOOD)
     with contextlib.suppress(JournalCorrupt):
         decode_records(OUTBOX.prefix + mutated(data, row[10:]))
 

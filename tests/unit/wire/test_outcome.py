@@ -12,7 +12,6 @@ from orchestrator.wire.outcome import (
     SagaEnded,
     outcome_record,
     parse_outcome,
-    subject_of,
 )
 from orchestrator.wire.record import Headers, OutgoingRecord
 from orchestrator.wire.topics import Topics
@@ -84,7 +83,6 @@ def test_golden_end() -> None:
 def test_what_is_told_is_read_back(outcome: Outcome) -> None:
     record = received(outcome_record(TOPICS, 3, outcome, 0))
     assert parse_outcome(record) == outcome
-    assert subject_of(record) == b"t-1"
 
 
 def test_a_body_without_its_schema_is_refused() -> None:
@@ -95,7 +93,3 @@ def test_a_body_without_its_schema_is_refused() -> None:
     }  # fmt: skip
     with pytest.raises(MessageRejected, match="expected output and output_schema, got one of them, in saga.SagaEnded"):
         parse_outcome(incoming(headers(b"x", b"saga.SagaEnded"), OUTCOME.encode(data)))
-
-
-def test_a_record_without_subject_is_about_no_saga() -> None:
-    assert subject_of(incoming(())) is None
