@@ -1,7 +1,7 @@
 """What this machine can do at all: Postgres commits and COPY, Kafka messages and transactions, Avro bodies.
 
 ``python -m bench.floors [--json]`` starts a stack of its own. Every figure of ``bench.transfer`` is read as a ratio to
-these, measured in the same run; design section 8 lists what is measured.
+these, measured in the same run.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """What a record from the inputs means: a request or a reply, of which saga, and what the engine is to decide on.
 
-In two passes. ``open`` reads headers only, so that all sagas of a batch are loaded at once; ``input_of`` then decodes
-bodies with the schemas of the saga's own blueprint. What cannot be used raises ``MessageRejected``: to quarantine.
+In two passes. ``open`` reads headers, and a request's own body, so that all sagas of a batch are loaded at once; then
+``start``, ``operation`` and ``reply`` decode what is the author's, with the schemas of the saga's own blueprint. What
+cannot be used raises ``MessageRejected``: to quarantine.
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ TRANSACTION_RECORDS_MAX: Final = 5_000
 TRANSACTION_BYTES_MAX: Final = 8_000_000
 """Bytes in one Kafka transaction, unless a single batch has more: bounds what a killed relay leaves behind."""
 COMMIT_ANSWER_MS: Final = 1_000
-"""How long an open Kafka transaction waits for Postgres (design section 4): longer hides other relays' records."""
+"""How long an open Kafka transaction waits for Postgres: longer hides other relays' records."""
 
 
 def _asleep() -> None:

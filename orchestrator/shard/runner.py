@@ -21,8 +21,8 @@ from orchestrator.telemetry import logger
 POLL_S: Final = 0.1
 """How long the membership waits for a rebalance before it looks at everything else."""
 HANG_S: Final = 10.0
-"""A shard whose step takes longer hangs in the database: its connection is broken from outside (design section 4:
-no server timeout ends a session that hangs in COPY)."""
+"""A shard whose step takes longer hangs in the database: its connection is broken from outside, since no server timeout
+ends a session that hangs in COPY."""
 DRAIN_S: Final = 10.0
 """How long a stopping process waits for its relays to publish what is appended; what is left, the next owner does."""
 REJOIN_S: Final = 1.0
@@ -90,11 +90,6 @@ class Runner:
             house.join()
         if self._defect is not None:
             raise self._defect
-
-    @property
-    def owned(self) -> list[int]:
-        """Shards whose inputs this process reads now."""
-        return sorted(shard for shard, worker in self._workers.items() if worker.shard.owned)
 
     # ------------------------------------------------------------ the membership's thread
 

@@ -34,7 +34,7 @@ CONNECTION_DEFAULTS: Final[Mapping[str, str | int]] = {
 """Used unless SAGA_DATABASE says otherwise."""
 
 LOCK_TIMEOUT_MS: Final = 2_000
-"""How long a statement waits for a row: design section 4, liveness in Postgres."""
+"""How long a statement waits for a row: a former owner that hangs in a transaction holds up nobody for longer."""
 SESSION: Final[Mapping[str, str]] = {
     "lock_timeout": str(LOCK_TIMEOUT_MS),
     "statement_timeout": "10000",
