@@ -84,6 +84,18 @@ def made(make: Callable[[Configuration], Client], configuration: Configuration) 
         ) from error
 
 
+def behind(error: BaseException) -> KafkaException | None:
+    """The error of Kafka's that a ``SystemError`` of the binding hides; None: there is none.
+
+    A fatal error is raised inside a call while librdkafka's log lines still wait to be handed to our logger: each line
+    then fails with a ``SystemError`` of which the fatal error is the cause.
+    """
+    cause = error.__cause__
+    while isinstance(cause, SystemError):
+        cause = cause.__cause__
+    return cause if isinstance(cause, KafkaException) else None
+
+
 def heard(client: Polled, raised: KafkaException) -> KafkaError:
     """The error of ``raised``, after the client's error callback heard why connections fail.
 
@@ -93,4 +105,9 @@ def heard(client: Polled, raised: KafkaException) -> KafkaError:
         client.poll(0)
     except KafkaException as fatal:
         return error_of(fatal)
+    except SystemError as error:
+        hidden = behind(error)
+        if hidden is None:
+            raise
+        return error_of(hidden)
     return error_of(raised)

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from orchestrator.broker import configuration
-from orchestrator.broker.client import heard, made
+from orchestrator.broker.client import behind, heard, made
 from orchestrator.broker.port import Commit, Fenced
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of, translated
 from orchestrator.crashpoints import CrashPoint, nowhere
@@ -148,6 +148,11 @@ class KafkaProducer:
             answer = ask(client)
         except KafkaException as error:
             raise self._trouble.explained(heard(client, error), doing) from error
+        except SystemError as error:
+            fatal = behind(error)
+            if fatal is None:
+                raise
+            raise self._trouble.explained(error_of(fatal), doing) from error
         self._trouble.over()
         return answer
 
