@@ -6,6 +6,7 @@ transaction with it.
 
 from typing import Final
 
+from orchestrator.broker.configuration import BATCH_BYTES
 from orchestrator.broker.port import Broker, TopicDescription
 from orchestrator.wire.record import OutgoingRecord
 
@@ -37,6 +38,11 @@ class Limits:
         found = self._found(record.topic)
         if found is None:
             return self.missing(record.topic)
+        if found.max_message_bytes < BATCH_BYTES:
+            return (
+                f"expected max.message.bytes of at least {BATCH_BYTES} for {record.topic}, got "
+                f"{found.max_message_bytes}: small records are sent in batches of that size: raise the topic's limit"
+            )
         size = size_of(record)
         if size > found.max_message_bytes:
             return (

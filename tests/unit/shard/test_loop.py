@@ -321,6 +321,17 @@ def test_a_command_larger_than_its_topic_allows_is_undeliverable() -> None:
     world.audit()
 
 
+def test_a_command_whose_topic_does_not_take_a_batch_of_small_ones_is_undeliverable() -> None:
+    """Kafka bounds batches, not records: two thousand commands of 500 bytes are refused by a topic of 10,000."""
+    world = World()
+    world.start("s1")
+    world.cluster.topics["bank.commands"].settings = {"max.message.bytes": "10000"}
+    world.run(Process(world))
+    assert world.ended() == {"s1": "compensated"}
+    assert world.commands() == []
+    assert reasons(world) == ["undeliverable"]
+
+
 def test_a_batch_that_the_database_refuses_is_decided_one_input_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     process = Process(world)
