@@ -1,4 +1,4 @@
-"""The schemas topic of one namespace, for those who write messages: participants, clients, deploy.
+"""The schemas topic of one namespace: read by the orchestrator, written by participants, clients and deploy.
 
 Each schema is published before its first use. Calls of several threads wait for each other.
 """
@@ -36,6 +36,15 @@ class SchemaTopic:
             missing = {key: schema for key, schema in wanted.items() if self._registry.get(key) is None}
             self._broker.publish([schema_record(self._topics, schema) for schema in missing.values()])
             return list(missing)
+
+    def refresh(self) -> None:
+        """Read to the end of the topic as it is now. Raises ``Unavailable``."""
+        with self._lock:
+            self._catch_up()
+
+    def known(self, schema_id: str) -> Json | None:
+        """A schema that was published before the last read; asks nobody."""
+        return self._registry.get(schema_id)
 
     def find(self, schema_id: str) -> Json | None:
         """A published schema, looked for to the end of the topic as it is now; None: there is none."""

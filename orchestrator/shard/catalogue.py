@@ -10,12 +10,12 @@ from collections.abc import Callable
 from orchestrator.blueprint import canonical
 from orchestrator.blueprint.model import Json
 from orchestrator.broker.port import Broker
+from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.engine.program import Program, prepare
 from orchestrator.errors import MessageRejected
 from orchestrator.store.port import Definition
 from orchestrator.telemetry import logger
 from orchestrator.wire.definitions import Activated, Published, parse_definition
-from orchestrator.wire.registry import SchemaRegistry
 from orchestrator.wire.topics import Topics
 
 _log = logger("catalogue")
@@ -27,9 +27,8 @@ class Catalogue:
     def __init__(self, broker: Broker, topics: Topics, save: Callable[[list[Definition]], None]) -> None:
         self._lock = threading.Lock()
         self._definitions = broker.follower(topics.definitions)
-        self._schemas = broker.follower(topics.schemas)
+        self._schemas = SchemaTopic(broker, topics)
         self._save = save
-        self._registry = SchemaRegistry()
         self._texts: dict[str, tuple[str, str]] = {}
         """Hash -> saga name, blueprint text."""
         self._programs: dict[str, Program] = {}
@@ -40,11 +39,7 @@ class Catalogue:
     def refresh(self) -> None:
         """Read both topics to their ends as they are now, and fill the database's cache. Raises ``Unavailable``."""
         with self._lock:
-            for record in self._schemas.catch_up():
-                try:
-                    self._registry.learn(record)
-                except MessageRejected as error:
-                    _log.warning("schema ignored", offset=record.offset, reason=error.reason, text=str(error))
+            self._schemas.refresh()
             self._learn_definitions()
 
     def _learn_definitions(self) -> None:
@@ -82,7 +77,7 @@ class Catalogue:
 
     def schema(self, schema_id: str) -> Json | None:
         """A schema that a participant or a deploy has published."""
-        return self._registry.get(schema_id)
+        return self._schemas.known(schema_id)
 
     def close(self) -> None:
         """Stop reading."""
