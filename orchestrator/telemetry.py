@@ -14,7 +14,6 @@ def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
     renderer = structlog.processors.JSONRenderer() if as_json else console
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

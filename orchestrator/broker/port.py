@@ -1,4 +1,4 @@
-"""What the orchestrator needs of Kafka, as a port: `kafka.py` is the real one, `memory.py` a verified fake.
+"""What the orchestrator needs of Kafka, as a port: `kafka.py` is the real one, `memory/` a verified fake.
 
 Every call may raise ``Unavailable`` (nobody must act; try again). No call retries for ever: each has a bound, stated
 in its adapter. Objects are used by one thread at a time. A shard has a consumer and a producer of its own, so that
