@@ -5,20 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator import Command, Record, Saga, saga
 from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker
 from orchestrator.engine.state import loads
 from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
 from orchestrator.shard.loop import IDLE_MS
-from orchestrator.wire import definitions, reply, request
-from orchestrator.wire.avro import codec_for
-from orchestrator.wire.body import AvroBody
-from orchestrator.wire.headers import ATTEMPT, COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
+from orchestrator.wire import definitions, request
+from orchestrator.wire.headers import COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
 from orchestrator.wire.partition import partition_of
-from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
-from tests.unit.shard.world import Process, World, saga_on
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+from tests.unit.shard.world import Process, World, reasons, saga_on
 
 
 def changed(record: OutgoingRecord, **headers: bytes | None) -> OutgoingRecord:
@@ -27,12 +24,6 @@ def changed(record: OutgoingRecord, **headers: bytes | None) -> OutgoingRecord:
     kept = [(name, value) for name, value in record.headers if name not in names]
     added = [(name, value) for name, value in names.items() if value is not None]
     return replace(record, headers=(*kept, *added))
-
-
-def reasons(world: World) -> list[str]:
-    """Why records are in quarantine."""
-    records = world.cluster.committed(world.topics.quarantine)
-    return [dict(record.headers)["quarantine_reason"].decode() for record in records]
 
 
 def test_a_transfer_completes_and_everybody_is_told() -> None:
@@ -113,77 +104,6 @@ def test_what_anybody_wrote_into_the_topic_of_definitions_stops_nobody() -> None
     world.run(Process(world))
     assert world.answers() == {asked: "unknown_definition", good: "accepted"}
     assert world.ended() == {"s2": "completed"}
-
-
-class Note(Record):
-    """One text."""
-
-    text: str
-
-
-class Twice(Record):
-    """It again."""
-
-    text: str
-    again: str
-
-
-class Keep(Command[None], to="bank"):
-    """Any command."""
-
-    size: int
-
-
-@saga
-def doubling(s: Saga, note: Note) -> Twice:
-    """Returns more than it was given."""
-    s.pivot("keep", Keep(size=1))
-    return Twice(text=note.text, again=note.text)
-
-
-def test_a_saga_whose_outcome_is_larger_than_its_topic_allows_waits_with_an_incident() -> None:
-    world = World(blueprint=doubling.compile())
-    body = AvroBody(world.blueprint.input, codec_for(world.schema("doubling.Note")).encode({"text": "x" * 700_000}))
-    world.ask(request.StartSaga(request_id="r", saga_id="s1", saga="doubling", input=body))
-    process, world.silent = Process(world), True
-    world.run(process)
-    (command,) = world.commands()
-    world.broker.publish([reply.reply_record(command, reply.completed(), world.now_ms)])
-    world.run(process)
-    assert process.trouble is None
-    assert world.ended() == {}
-    assert [(each.reason, each.closed_ms) for each in world.store.contents(0).incidents] == [("defect", None)]
-    world.audit()
-
-
-def test_an_answer_quotes_only_the_beginning_of_what_was_asked() -> None:
-    world = World()
-    asked, good = world.start("s1", saga="\x01" * 900_000), world.start("s2")
-    world.run(Process(world))
-    assert world.answers() == {asked: "unknown_definition", good: "accepted"}
-
-
-ANSWERING: Headers = (
-    (SUBJECT, b"s1"),
-    (COMMANDID, b"s1/withdraw/0/do"),
-    (ATTEMPT, b"1"),
-    (OUTCOME, b"progress"),
-)
-
-
-@pytest.mark.parametrize("headers", [(), ANSWERING])
-def test_a_record_that_is_larger_than_any_topic_allows_goes_to_quarantine(headers: Headers) -> None:
-    """The broker measures what is compressed: ten copies of a megabyte pass as one."""
-    world = World(shards=2)
-    wrong = 1 - partition_of("s1", 2)
-    record = OutgoingRecord(world.topics.replies, wrong, b"k" * 10, headers, b"x" * 10_000_000)
-    with world.cluster.changed:
-        world.cluster.append(record, None)
-    process = Process(world, shards=(0, 1))
-    world.start("s1")
-    world.run(process)
-    assert world.ended() == {"s1": "completed"}
-    assert reasons(world) == ["too_large" if headers else "missing_header"]
 
 
 def test_an_id_that_callers_may_not_use_is_refused() -> None:
@@ -298,38 +218,6 @@ def test_a_duplicated_answer_counts_once() -> None:
     assert world.ended() == {"s1": "completed"}
     assert len(world.commands()) == 2
     world.audit()
-
-
-def test_a_command_whose_topic_is_missing_is_undeliverable() -> None:
-    world = World()
-    world.cluster.delete_topic("bank.commands")
-    world.silent = True
-    world.start("s1")
-    world.run(Process(world))
-    assert world.ended() == {"s1": "compensated"}
-    assert reasons(world) == ["undeliverable"]
-
-
-def test_a_command_larger_than_its_topic_allows_is_undeliverable() -> None:
-    world = World()
-    world.start("s1", "b" * 700_000)  # withdraw fits, deposit names the target
-    world.cluster.topics["bank.commands"].settings = {"max.message.bytes": "500000"}
-    world.run(Process(world))
-    assert world.ended() == {"s1": "compensated"}
-    assert [command.role for command in world.commands()] == ["do", "undo"]
-    assert reasons(world) == ["undeliverable"]
-    world.audit()
-
-
-def test_a_command_whose_topic_does_not_take_a_batch_of_small_ones_is_undeliverable() -> None:
-    """Kafka bounds batches, not records: two thousand commands of 500 bytes are refused by a topic of 10,000."""
-    world = World()
-    world.start("s1")
-    world.cluster.topics["bank.commands"].settings = {"max.message.bytes": "10000"}
-    world.run(Process(world))
-    assert world.ended() == {"s1": "compensated"}
-    assert world.commands() == []
-    assert reasons(world) == ["undeliverable"]
 
 
 def test_a_batch_that_the_database_refuses_is_decided_one_input_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

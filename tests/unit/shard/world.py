@@ -302,3 +302,9 @@ class Process:
 def saga_on(shard: int, shards: int, name: str = "s") -> str:
     """A saga id that belongs to this shard."""
     return next(each for number in itertools.count() if partition_of(each := f"{name}{number}", shards) == shard)
+
+
+def reasons(world: World) -> list[str]:
+    """Why records are in quarantine."""
+    records = world.cluster.committed(world.topics.quarantine)
+    return [dict(record.headers)["quarantine_reason"].decode() for record in records]

@@ -1,0 +1,115 @@
+"""What does not fit through Kafka: it enters no batch, it blocks nobody, and somebody is told."""
+
+import pytest
+
+from orchestrator import Command, Record, Saga, saga
+from orchestrator.wire import reply, request
+from orchestrator.wire.avro import codec_for
+from orchestrator.wire.body import AvroBody
+from orchestrator.wire.headers import ATTEMPT, COMMANDID, OUTCOME, SUBJECT
+from orchestrator.wire.partition import partition_of
+from orchestrator.wire.record import Headers, OutgoingRecord
+from tests.unit.shard.world import Process, World, reasons
+
+
+class Note(Record):
+    """One text."""
+
+    text: str
+
+
+class Twice(Record):
+    """It again."""
+
+    text: str
+    again: str
+
+
+class Keep(Command[None], to="bank"):
+    """Any command."""
+
+    size: int
+
+
+@saga
+def doubling(s: Saga, note: Note) -> Twice:
+    """Returns more than it was given."""
+    s.pivot("keep", Keep(size=1))
+    return Twice(text=note.text, again=note.text)
+
+
+def test_a_saga_whose_outcome_is_larger_than_its_topic_allows_waits_with_an_incident() -> None:
+    world = World(blueprint=doubling.compile())
+    body = AvroBody(world.blueprint.input, codec_for(world.schema("doubling.Note")).encode({"text": "x" * 700_000}))
+    world.ask(request.StartSaga(request_id="r", saga_id="s1", saga="doubling", input=body))
+    process, world.silent = Process(world), True
+    world.run(process)
+    (command,) = world.commands()
+    world.broker.publish([reply.reply_record(command, reply.completed(), world.now_ms)])
+    world.run(process)
+    assert process.trouble is None
+    assert world.ended() == {}
+    assert [(each.reason, each.closed_ms) for each in world.store.contents(0).incidents] == [("defect", None)]
+    world.audit()
+
+
+def test_an_answer_quotes_only_the_beginning_of_what_was_asked() -> None:
+    world = World()
+    asked, good = world.start("s1", saga="\x01" * 900_000), world.start("s2")
+    world.run(Process(world))
+    assert world.answers() == {asked: "unknown_definition", good: "accepted"}
+
+
+ANSWERING: Headers = (
+    (SUBJECT, b"s1"),
+    (COMMANDID, b"s1/withdraw/0/do"),
+    (ATTEMPT, b"1"),
+    (OUTCOME, b"progress"),
+)
+
+
+@pytest.mark.parametrize("headers", [(), ANSWERING])
+def test_a_record_that_is_larger_than_any_topic_allows_goes_to_quarantine(headers: Headers) -> None:
+    """The broker measures what is compressed: ten copies of a megabyte pass as one."""
+    world = World(shards=2)
+    wrong = 1 - partition_of("s1", 2)
+    record = OutgoingRecord(world.topics.replies, wrong, b"k" * 10, headers, b"x" * 10_000_000)
+    with world.cluster.changed:
+        world.cluster.append(record, None)
+    process = Process(world, shards=(0, 1))
+    world.start("s1")
+    world.run(process)
+    assert world.ended() == {"s1": "completed"}
+    assert reasons(world) == ["too_large" if headers else "missing_header"]
+
+
+def test_a_command_whose_topic_is_missing_is_undeliverable() -> None:
+    world = World()
+    world.cluster.delete_topic("bank.commands")
+    world.silent = True
+    world.start("s1")
+    world.run(Process(world))
+    assert world.ended() == {"s1": "compensated"}
+    assert reasons(world) == ["undeliverable"]
+
+
+def test_a_command_larger_than_its_topic_allows_is_undeliverable() -> None:
+    world = World()
+    world.start("s1", "b" * 700_000)  # withdraw fits, deposit names the target
+    world.cluster.topics["bank.commands"].settings = {"max.message.bytes": "500000"}
+    world.run(Process(world))
+    assert world.ended() == {"s1": "compensated"}
+    assert [command.role for command in world.commands()] == ["do", "undo"]
+    assert reasons(world) == ["undeliverable"]
+    world.audit()
+
+
+def test_a_command_whose_topic_does_not_take_a_batch_of_small_ones_is_undeliverable() -> None:
+    """Kafka bounds batches, not records: two thousand commands of 500 bytes are refused by a topic of 10,000."""
+    world = World()
+    world.start("s1")
+    world.cluster.topics["bank.commands"].settings = {"max.message.bytes": "10000"}
+    world.run(Process(world))
+    assert world.ended() == {"s1": "compensated"}
+    assert world.commands() == []
+    assert reasons(world) == ["undeliverable"]
