@@ -48,22 +48,27 @@ class KafkaInputs:
         self._replies = topics.replies
         self._waiting: deque[Message] = deque()
         self._trouble = ConnectionTrouble()
-        self._closed = False
-        self._consumer = made(Consumer, {**connection.client(self._trouble), **configuration.inputs(topics.group)})
+        self._failure: InputLost | None = None
+        """Why reading is over; told by ``poll``."""
+        settings = {**connection.client(self._trouble), **configuration.inputs(topics.group)}
+        self._consumer: Consumer | None = made(Consumer, settings)
         self._consumer.assign([TopicPartition(topic, shard, offset) for topic, offset in self._next.items()])
 
     def wait(self, timeout_s: float) -> None:
         """See the port; also returns when the end of a log was reached, since ``position`` will say so."""
-        if not self._waiting:
+        if not self._waiting and self._failure is None:
             try:
-                message = self._consumer.poll(timeout_s)
+                message = self._living().poll(timeout_s)
             except KafkaException as error:
-                raise self._lost(error_of(error)) from error
+                self._failure = self._lost(error_of(error))
+                return
             if message is not None:
                 self._waiting.append(message)
 
     def poll(self, limit: int) -> list[IncomingRecord]:
         """See the port."""
+        if self._failure is not None:
+            raise self._failure
         records: list[IncomingRecord] = []
         while len(records) < limit and self._fill(limit - len(records)):
             while self._waiting and len(records) < limit:
@@ -82,7 +87,7 @@ class KafkaInputs:
         if not self._waiting:
             try:
                 # With a timeout it would wait for all of `count`; without, it gives what has been fetched.
-                self._waiting.extend(self._consumer.consume(min(count, CONSUME_MAX), 0))
+                self._waiting.extend(self._living().consume(min(count, CONSUME_MAX), 0))
             except KafkaException as error:
                 raise self._lost(error_of(error)) from error
         return bool(self._waiting)
@@ -102,8 +107,13 @@ class KafkaInputs:
         return InputPosition(self._next[self._requests], self._next[self._replies])
 
     def close(self) -> None:
-        """Stop reading; safe to call twice."""
-        if not self._closed:
-            self._closed = True
-            self._waiting.clear()
-            self._consumer.close()
+        """Stop reading; safe to call twice.
+
+        Dropping the last reference destroys the consumer; ``Consumer.close()`` would wait for a broker that is silent.
+        """
+        self._waiting.clear()
+        self._consumer = None
+
+    def _living(self) -> Consumer:
+        assert self._consumer is not None, f"expected inputs that are open, to {self._doing}, got closed ones"
+        return self._consumer

@@ -18,8 +18,9 @@ from orchestrator.client.listener import Listener
 from orchestrator.client.sender import Sender
 from orchestrator.client.watch import Watch, Watches
 from orchestrator.definition.decorator import SagaDefinition
-from orchestrator.errors import TopicMismatch, UnknownDefinition
+from orchestrator.errors import MessageRejected, TopicMismatch, UnknownDefinition
 from orchestrator.settings import Settings
+from orchestrator.telemetry import logger
 from orchestrator.wire.avro import Codec
 from orchestrator.wire.outcome import SagaEnded, parse_outcome
 from orchestrator.wire.partition import partition_of
@@ -32,6 +33,8 @@ REACHABLE_S: Final = 8.0
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
+
+_log = logger("client")
 
 
 class Client:
@@ -232,7 +235,11 @@ class _Connection:
 
         def wanted(record: IncomingRecord) -> bool:
             if record.key == subject:
-                outcome = parse_outcome(record)
+                try:
+                    outcome = parse_outcome(record)
+                except MessageRejected as why:
+                    _log.error("an outcome cannot be read", why=str(why))
+                    return False
                 if isinstance(outcome, SagaEnded):
                     found.append(outcome)
             return bool(found) or watch.ended is not None or time.monotonic() > until

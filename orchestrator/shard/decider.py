@@ -79,7 +79,11 @@ class Decider:
         for saga_id in due:
             state = desk.sagas.get(saga_id)
             program = None if state is None else desk.intake.program(state.blueprint)
-            self._follow(making, None, program, TimersDue(saga_id=saga_id, now_ms=making.now_ms))
+            due_now = TimersDue(saga_id=saga_id, now_ms=making.now_ms)
+            try:
+                self._follow(making, None, program, due_now)
+            except MessageRejected as error:
+                self._take_over_all(making, None, program, defect(program, state, due_now, str(error)))
         sagas, incidents = desk.sagas.rows()
         return Draft(making.records, making.events, sagas, incidents)
 
@@ -186,15 +190,19 @@ class Decider:
         ending = self._ending(making, program, decision)
         if isinstance(ending, str):  # the saga must not end untold: it waits with an incident
             decision, ending = defect(program, state, given, ending), None
+        self._take_over_all(making, cause, program, decision)
+        if ending is not None:
+            making.records.append(ending)
+
+    def _take_over_all(self, making: _Making, cause: Cause | None, program: Program | None, decision: Decision) -> None:
+        """Events first: they are what may be refused."""
         if decision.events:
             assert program is not None
             self._record_events(making, cause, decision)
             for command in decision.commands:
                 self._send(making, cause, program, command)
         if decision.answer is not None:
-            making.records.append(desk.records.answer(decision.answer, making.now_ms))
-        if ending is not None:
-            making.records.append(ending)
+            making.records.append(self._desk.records.answer(decision.answer, making.now_ms))
 
     def _ending(self, making: _Making, program: Program | None, decision: Decision) -> OutgoingRecord | str | None:
         """The record of the saga's end, or why there can be none; None when it does not end."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from orchestrator.broker.port import Broker, InputPosition
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import Unavailable
+from orchestrator.errors import OrchestratorError
 from orchestrator.shard.catalogue import Catalogue
 from orchestrator.shard.ownership import Shard
 from orchestrator.telemetry import logger
@@ -38,7 +38,7 @@ class Housekeeping:
                 self._topics_at_ms = now_ms + TOPICS_MS
                 for shard in shards:
                     self._look_after(shard)
-        except Unavailable as error:
+        except OrchestratorError as error:  # a missing right is no reason to stop the shards, which need none of it
             _log.warning("put off", text=str(error))
         return now_ms + DEFINITIONS_MS
 

@@ -28,6 +28,8 @@ from orchestrator.wire.topics import Topics
 
 Opened: TypeAlias = Request | ReceivedReply
 
+RETRY_AFTER_MAX_MS: Final = 24 * 3_600 * 1_000
+"""A participant that asks for a longer pause is asked again after a day: nobody would see the saga wait."""
 _ROLES: Final = ("do", "undo", "probe")
 
 
@@ -118,7 +120,7 @@ class Intake:
             type=kind,
             body=body,
             retryable=reply.retryable,
-            retry_after_ms=reply.retry_after_ms,
+            retry_after_ms=min(reply.retry_after_ms, RETRY_AFTER_MAX_MS),
             no_effect=reply.no_effect,
             now_ms=now_ms,
         )
