@@ -109,6 +109,7 @@ def test_a_wrong_call_is_told_how_to_call(
     assert capsys.readouterr().err.startswith("usage: saga ")
 
 
+@pytest.mark.slow
 def test_help_names_every_command_and_imports_none() -> None:
     text = "import sys; from orchestrator.cli.main import main; main(['--help'])"
     result = subprocess.run(
@@ -136,6 +137,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == f"saga {__version__}\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_is_no_error() -> None:
     text = (
         "import sys; from types import ModuleType; from orchestrator.cli import main as dispatcher\n"
@@ -155,6 +157,7 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
         assert (process.wait(SECONDS), process.stderr.read()) == (ExitCode.OK, "")
 
 
+@pytest.mark.slow
 def test_the_script_of_the_package_is_this_dispatcher() -> None:
     script = Path(sys.executable).with_name("saga")
     result = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, env=dict(os.environ))

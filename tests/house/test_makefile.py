@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TOOLS = ["make", "sh", "touch", "mkdir", "cp", "dirname", "cat", "chmod", "echo"]
 # A Python of a version: notes what it is asked for, and makes environments whose Python is like itself.

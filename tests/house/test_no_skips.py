@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SKIPS = {
     "a mark": "import pytest\n@pytest.mark.skip(reason='later')\ndef test_it(): pass\n",
@@ -27,7 +28,6 @@ def run_pytest(directory: Path, text: str) -> "subprocess.CompletedProcess[str]"
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", SKIPS)
 def test_a_skip_fails_the_run(tmp_path: Path, how: str) -> None:
     result = run_pytest(tmp_path, SKIPS[how])
@@ -38,7 +38,6 @@ def test_a_skip_fails_the_run(tmp_path: Path, how: str) -> None:
     assert "xfailed" not in closing
 
 
-@pytest.mark.slow
 def test_a_passing_test_passes(tmp_path: Path) -> None:
     result = run_pytest(tmp_path, "def test_it(): pass\n")
     assert result.returncode == 0, result.stdout

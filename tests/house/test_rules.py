@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CODE_FOLDERS = ("bench", "examples", "orchestrator", "tests")
 MODULE_LINES = 400  # "about 300": where a second noun is surely hiding
