@@ -25,7 +25,7 @@ def test_a_transfer_completes_and_is_shown(orchestrator: Service, bank: Bank, sa
             "saga": "money_transfer",
             "answer": "accepted",
             "status": "completed",
-            "output": {"balance": "12.500000000"},
+            "output": {"balance": "12.5"},
             "reason": "",
             "rejection_type": None,
             "rejection": None,
@@ -37,7 +37,7 @@ def test_a_transfer_completes_and_is_shown(orchestrator: Service, bank: Bank, sa
     assert "  ── point of no return: passed ──" in told
     assert (
         saga("start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait").out
-        == "t1 completed: balance=12.500000000\n"
+        == "t1 completed: balance=12.5\n"
     )
 
 

@@ -71,7 +71,7 @@ def test_a_killed_orchestrator_loses_nothing(deployed: Settings, bank: Bank, sag
         assert process.wait(PATIENCE_S) == -signal.SIGKILL
     with saga_run(tmp_path / "again", quick):
         ended = saga("start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait")
-        assert (ended.status, ended.out) == (0, "t1 completed: balance=12.500000000\n")
+        assert (ended.status, ended.out) == (0, "t1 completed: balance=12.5\n")
 
 
 def test_a_crash_point_that_does_not_exist_is_refused(
