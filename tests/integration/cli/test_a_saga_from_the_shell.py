@@ -36,8 +36,7 @@ def test_a_transfer_completes_and_is_shown(orchestrator: Service, bank: Bank, sa
     assert [line[:12] for line in told if "→" in line] == ["  ✓ withdraw", "  ✓ deposit "]
     assert "  ── point of no return: passed ──" in told
     assert (
-        saga("start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait").out
-        == "t1 completed: balance=12.5\n"
+        saga("start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait").out == "t1 completed: balance=12.5\n"
     )
 
 
