@@ -11,7 +11,7 @@ from orchestrator import telemetry
 from orchestrator.cli import servers
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.crashpoints import kill_at, nowhere
-from orchestrator.shard.service import build
+from orchestrator.service import build
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers

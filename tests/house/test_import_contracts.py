@@ -29,6 +29,8 @@ PLANTS: list[tuple[str, str, str]] = [
     ("adapters", "shard/planted.py", "import psycopg"),
     ("adapters", "shard/planted.py", "def later():\n    import confluent_kafka"),
     ("adapters", "wire/planted.py", "import confluent_kafka"),
+    ("assembled", "shard/planted.py", "from orchestrator.broker.kafka import KafkaBroker"),
+    ("assembled", "shard/planted.py", "import orchestrator.store.postgres"),
     ("store", "store/planted.py", "import confluent_kafka"),
     ("participant", "participant/planted.py", "import psycopg"),
     ("participant", "client/planted.py", "import orchestrator.store"),

@@ -17,7 +17,7 @@ import structlog
 from orchestrator import Participant, Settings, settings
 from orchestrator.cli.main import main
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.shard.service import Service, build
+from orchestrator.service import Service, build
 
 PATIENCE_S = 60
 SHARDS = 2

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from orchestrator import Settings
-from orchestrator.shard.service import Service
+from orchestrator.service import Service
 from tests.integration.cli.conftest import Bank, Shell, until
 
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
