@@ -31,7 +31,7 @@ COMPONENTS: Final[Sequence[tuple[str, str]]] = (
     ("sagas: load", "load (orchestrator/shard/sagas.py"),
     ("engine: decide", "decide (orchestrator/engine/decide.py"),
     ("events: canonical JSON", "encode (orchestrator/engine/events.py"),
-    ("events: journal record", "event_record (orchestrator/wire/journal.py"),
+    ("events: journal record", "entry_record (orchestrator/wire/journal.py"),
     ("commands: record", "command (orchestrator/shard/records.py"),
     ("outcomes: record", "outcome (orchestrator/shard/records.py"),
     ("answers: record", "answer (orchestrator/shard/records.py"),

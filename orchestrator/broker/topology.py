@@ -34,7 +34,7 @@ def namespace_topics(topics: Topics, shards: int, replication: int | None = None
     wanted: list[tuple[str, int, Mapping[str, str]]] = [
         (topics.requests, shards, {**INPUTS, **usual}),
         (topics.replies, shards, {**INPUTS, **usual}),
-        # A journal event or a quarantine record holds an input and what was made of it.
+        # A journal entry or a quarantine record holds an input and what was made of it.
         (topics.journal, shards, {**FOR_EVER, **large}),
         (topics.outcomes, shards, {**A_WEEK, **usual}),
         (topics.definitions, 1, {**COMPACTED, **large}),

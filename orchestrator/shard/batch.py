@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.store.port import Batch, EventRow, IncidentRow, OutboxRow, SagaRow, ShardRow
 from orchestrator.wire import chain
 from orchestrator.wire.chain import Link
-from orchestrator.wire.journal import FooterBatch, is_event
+from orchestrator.wire.journal import FooterBatch, is_entry
 from orchestrator.wire.outbox import decode_records
 from orchestrator.wire.record import OutgoingRecord
 
@@ -91,7 +91,7 @@ def seal(shard: int, owner: str, previous: Head, head: Head, draft: Draft) -> tu
         next_requests=head.next_requests,
         next_replies=head.next_replies,
         now_ms=head.now_ms,
-        events=sealed.events,
+        entries=sealed.entries,
     )
     return batch, RelayBatch(footer, draft.records, len(sealed.row)), replace(head, chain=sealed.chain)
 
@@ -107,6 +107,6 @@ def unsealed(row: OutboxRow) -> RelayBatch:
         next_requests=row.next_requests,
         next_replies=row.next_replies,
         now_ms=row.now_ms,
-        events=sum(map(is_event, records)),
+        entries=sum(map(is_entry, records)),
     )
     return RelayBatch(footer, records, len(row.records), committed=True)

@@ -22,7 +22,7 @@ from orchestrator.shard.sagas import Sagas
 from orchestrator.store.port import EventRow
 from orchestrator.wire.forwarding import forwarded_record, was_forwarded
 from orchestrator.wire.headers import place_of
-from orchestrator.wire.journal import Cause, JournalEvent, event_record
+from orchestrator.wire.journal import Cause, JournalEntry, entry_record
 from orchestrator.wire.partition import partition_of
 from orchestrator.wire.quarantine import quarantine_record, unsent_record
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
@@ -215,22 +215,19 @@ class Decider:
     def _record_events(self, making: _Making, cause: Cause | None, decision: Decision) -> None:
         state, desk = decision.state, self._desk
         assert state is not None
-        number = state.version - len(decision.events)
-        rows: list[EventRow] = []
-        records: list[OutgoingRecord] = []
-        for event in decision.events:
-            number += 1
-            kind, data = saga_events.encode(event)
-            entry = JournalEvent(making.head.seq, number, state.saga_id, kind, data, cause)
-            record = event_record(desk.topics, desk.shard, entry)
-            problem = desk.limits.problem(record)
-            if problem is not None:
-                raise MessageRejected("too_large", f"the event {kind} of saga {state.saga_id}: {problem}")
-            records.append(record)
-            topic, partition, offset = (None, None, None) if cause is None else cause
-            rows.append(EventRow(state.saga_id, number, kind, data, topic, partition, offset))
-        making.records += records
-        making.events += rows
+        saga_id, events = state.saga_id, tuple(map(saga_events.encode, decision.events))
+        first = state.version - len(events) + 1
+        record = entry_record(desk.topics, desk.shard, JournalEntry(making.head.seq, saga_id, first, events, cause))
+        problem = desk.limits.problem(record)
+        if problem is not None:
+            kinds = ", ".join(kind for kind, _ in events)
+            raise MessageRejected("too_large", f"the events {kinds} of saga {saga_id}: {problem}")
+        making.records.append(record)
+        topic, partition, offset = cause or (None, None, None)
+        making.events += [
+            EventRow(saga_id, number, kind, data, topic, partition, offset)
+            for number, (kind, data) in enumerate(events, first)
+        ]
         desk.sagas.put(state)
 
     def _send(self, making: _Making, cause: Cause | None, program: Program, command: Command) -> None:

@@ -46,33 +46,33 @@ class Record(Protocol):
         ...
 
 
-class _Lengths(dict[int, bytes]):
-    """Numbers as varints, made once: nearly all are lengths of headers."""
+class _Varints(dict[int, bytes]):
+    """Numbers as varints, small ones made once: nearly all are lengths."""
 
     def __missing__(self, value: int) -> bytes:
         out = bytearray()
         write_long(value, out)
         made = bytes(out)
-        if value < _LENGTHS_MAX:
+        if value < _VARINTS_MAX:
             self[value] = made
         return made
 
 
 class _Names(dict[str, bytes]):
-    """Topic and header names as Avro strings, made once; bounded, for a foreign record's may be anything."""
+    """Names of topics, headers, events as Avro strings, made once; bounded, for a foreign record's may be anything."""
 
     def __missing__(self, name: str) -> bytes:
         encoded = name.encode()
-        made = _LENGTHS[len(encoded)] + encoded
+        made = VARINTS[len(encoded)] + encoded
         if len(self) < _NAMES_MAX:
             self[name] = made
         return made
 
 
-_LENGTHS_MAX: Final = 4_096
+_VARINTS_MAX: Final = 4_096
 _NAMES_MAX: Final = 1_024
-_LENGTHS: Final = _Lengths()
-_NAMES: Final = _Names()
+VARINTS: Final = _Varints()
+NAMES: Final = _Names()
 _NULL: Final = b"\x00"
 _PRESENT: Final = b"\x02"
 _END: Final = b"\x00"
@@ -80,7 +80,7 @@ _END: Final = b"\x00"
 
 def encode_record(record: Record) -> bytes:
     """The frame of one record."""
-    lengths, names = _LENGTHS, _NAMES
+    lengths, names = VARINTS, NAMES
     parts = [names[record.topic], lengths[record.partition]]
     key, headers, value = record.key, record.headers, record.value
     parts += (_NULL,) if key is None else (_PRESENT, lengths[len(key)], key)
@@ -97,7 +97,7 @@ def join_frames(frames: list[bytes]) -> bytes:
     """The outbox row of records whose frames are at hand."""
     if not frames:
         return OUTBOX.prefix + _END
-    return b"".join((OUTBOX.prefix, _LENGTHS[len(frames)], *frames, _END))
+    return b"".join((OUTBOX.prefix, VARINTS[len(frames)], *frames, _END))
 
 
 def decode_records(row: bytes) -> list[OutgoingRecord]:

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from orchestrator.blueprint.model import Json
 
-NAMES: Final = ("event", "failure", "footer", "outbox_record", "outcome", "request")
+NAMES: Final = ("entry", "failure", "footer", "outbox_record", "outcome", "request")
 
 
 @cache

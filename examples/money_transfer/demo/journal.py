@@ -7,11 +7,10 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Final
 
 from orchestrator.blueprint.ids import command_id
-from orchestrator.wire.journal import JournalEvent, is_event, parse_event, parse_footer
+from orchestrator.wire.journal import JournalEntry, is_entry, parse_entry, parse_footer
 from orchestrator.wire.record import IncomingRecord
 
 ENDS: Final = {"SagaCompleted": "completed", "SagaCompensated": "compensated"}
@@ -56,7 +55,7 @@ class Journal:
     sent: dict[str, list[SentCommand]] = field(default_factory=lambda: defaultdict[str, list[SentCommand]](list))
     """Saga -> its commands, in order."""
     causes: Counter[tuple[str, int, int]] = field(default_factory=Counter[tuple[str, int, int]])
-    """Topic, partition and offset of an input -> how many batches say that it was their cause."""
+    """Topic, partition and offset of an input -> how many entries say that it was their cause."""
     incidents: int = 0
 
 
@@ -79,7 +78,7 @@ class _Shard:
         self._journal = journal
         self._findings = journal.findings
         self._shard = shard
-        self._batches: dict[int, list[JournalEvent]] = defaultdict(list)
+        self._batches: dict[int, list[JournalEntry]] = defaultdict(list)
         """Since the last footer."""
         self._last_batch = 0
         self._versions: Counter[str] = Counter()
@@ -87,29 +86,31 @@ class _Shard:
 
     def read(self, records: Sequence[IncomingRecord]) -> None:
         for record in records:
-            if is_event(record):
-                event = parse_event(record.value)
-                self._batches[event.seq].append(event)
-                self._number(event)
+            if is_entry(record):
+                entry = parse_entry(record.value)
+                self._batches[entry.seq].append(entry)
+                self._number(entry)
             else:
                 self._end_transaction(record)
-        for batch, events in self._batches.items():
-            self._findings.lost.append(f"shard {self._shard}: the footer of batch {batch} ({len(events)} events)")
+        for batch, entries in self._batches.items():
+            self._findings.lost.append(f"shard {self._shard}: the footer of batch {batch} ({len(entries)} entries)")
 
-    def _number(self, event: JournalEvent) -> None:
+    def _number(self, entry: JournalEntry) -> None:
         """Events of a saga count from 1, without gaps and in order; a step is done, rejected, undone at most once."""
-        name = f"event {event.number} ({event.type}) of saga {event.saga_id}"
-        expected = self._versions[event.saga_id] + 1
-        if event.number < expected:
-            self._findings.doubled.append(name)
-        elif event.number > expected:
-            self._findings.lost.append(f"event {expected} of saga {event.saga_id}, before {name}")
-        self._versions[event.saga_id] = max(event.number, expected - 1)
-        if event.type in ONCE_A_STEP:
-            key = event.saga_id, event.type, str(json.loads(event.data)["step"])
-            if key in self._done:
-                self._findings.doubled.append(f"{event.type} of step {key[2]} of saga {event.saga_id}")
-            self._done.add(key)
+        saga_id = entry.saga_id
+        for number, (kind, data) in enumerate(entry.events, entry.number):
+            name = f"event {number} ({kind}) of saga {saga_id}"
+            expected = self._versions[saga_id] + 1
+            if number < expected:
+                self._findings.doubled.append(name)
+            elif number > expected:
+                self._findings.lost.append(f"event {expected} of saga {saga_id}, before {name}")
+            self._versions[saga_id] = max(number, expected - 1)
+            if kind in ONCE_A_STEP:
+                key = saga_id, kind, str(json.loads(data)["step"])
+                if key in self._done:
+                    self._findings.doubled.append(f"{kind} of step {key[2]} of saga {saga_id}")
+                self._done.add(key)
 
     def _end_transaction(self, record: IncomingRecord) -> None:
         self._journal.transactions += 1
@@ -120,42 +121,42 @@ class _Shard:
             elif batch.seq > self._last_batch + 1:
                 self._findings.lost.append(f"batch {self._last_batch + 1} of shard {self._shard}, before {name}")
             self._last_batch = max(batch.seq, self._last_batch)
-            events = self._batches.pop(batch.seq, [])
-            if len(events) < batch.events:
-                self._findings.lost.append(f"{batch.events - len(events)} events of {name}")
-            elif len(events) > batch.events:
-                self._findings.doubled.append(f"{len(events) - batch.events} events of {name}")
+            entries = self._batches.pop(batch.seq, [])
+            if len(entries) < batch.entries:
+                self._findings.lost.append(f"{batch.entries - len(entries)} entries of {name}")
+            elif len(entries) > batch.entries:
+                self._findings.doubled.append(f"{len(entries) - batch.entries} entries of {name}")
             if (self._shard, batch.owner) not in self._journal.owners:
                 self._journal.owners.append((self._shard, batch.owner))
-            self._take(batch.seq, events)
+            self._take(batch.seq, entries)
 
-    def _take(self, batch: int, events: Sequence[JournalEvent]) -> None:
-        """Where each command stands in its batch: an input's events, its commands, its answer, its outcome."""
+    def _take(self, batch: int, entries: Sequence[JournalEntry]) -> None:
+        """Where each command stands in its batch: an input's entry, its commands, its answer, its outcome."""
         journal, index = self._journal, 0
-        for (saga_id, cause), group in groupby(events, lambda event: (event.saga_id, event.cause)):
-            found = list(group)
-            journal.events += len(found)
-            index += len(found)
-            if cause is not None:
-                journal.causes[cause] += 1
-            for event in found:
-                match event.type:
+        for entry in entries:
+            saga_id = entry.saga_id
+            journal.events += len(entry.events)
+            index += 1
+            if entry.cause is not None:
+                journal.causes[entry.cause] += 1
+            for kind, data in entry.events:
+                match kind:
                     case "CommandSent":
                         sequence = f"{self._shard}:{batch}:{index}"
-                        journal.sent[saga_id].append(_sent(event, sequence))
+                        journal.sent[saga_id].append(_sent(saga_id, data, sequence))
                         index += 1
                     case "IncidentOpened":
                         journal.incidents += 1
-                    case kind if kind in ENDS:
+                    case _ if kind in ENDS:
                         if saga_id in journal.ended:
                             self._findings.doubled.append(f"the end of saga {saga_id}")
                         journal.ended[saga_id] = ENDS[kind]
                     case _:
                         pass
-            index += sum(event.type == "SagaStarted" or event.type in ENDS for event in found)
+            index += sum(kind == "SagaStarted" or kind in ENDS for kind, _ in entry.events)
 
 
-def _sent(event: JournalEvent, sequence: str) -> SentCommand:
-    sent = json.loads(event.data)
-    found = command_id(event.saga_id, sent["step"], sent["generation"], sent["role"])
+def _sent(saga_id: str, data: str, sequence: str) -> SentCommand:
+    sent = json.loads(data)
+    found = command_id(saga_id, sent["step"], sent["generation"], sent["role"])
     return SentCommand(found, sent["attempt"], sequence)

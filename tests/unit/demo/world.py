@@ -7,7 +7,7 @@ from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import Data
 from orchestrator.engine import events as e
 from orchestrator.wire.command import CommandTemplate, parse_command
-from orchestrator.wire.journal import FooterBatch, JournalEvent, event_record, footer_record
+from orchestrator.wire.journal import FooterBatch, JournalEntry, entry_record, footer_record
 from orchestrator.wire.outcome import Outcome, RequestAnswered, SagaEnded, outcome_record
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import completed, reply_record
@@ -50,7 +50,7 @@ class World:
         self._template = CommandTemplate(TOPICS, SHARD, "bank.Withdraw", "bank", SCHEMA)
         self._versions: dict[str, int] = {}
         self._seq = 0
-        self._events = 0
+        self._entries = 0
         self._index = 0
 
     def put(self, record: OutgoingRecord) -> IncomingRecord:
@@ -62,7 +62,7 @@ class World:
         return found
 
     def begin(self) -> None:
-        self._seq, self._events, self._index = self._seq + 1, 0, 0
+        self._seq, self._entries, self._index = self._seq + 1, 0, 0
 
     def end(self) -> None:
         """The footer, and the record that ends the Kafka transaction, which nobody is handed."""
@@ -74,7 +74,7 @@ class World:
             next_requests=0,
             next_replies=0,
             now_ms=NOW_MS,
-            events=self._events,
+            entries=self._entries,
         )
         self.put(footer_record(TOPICS, SHARD, [footer], {}))
         for topic in (TOPICS.journal, TOPICS.outcomes, COMMANDS):
@@ -84,14 +84,18 @@ class World:
         self, saga_id: str, cause: IncomingRecord, events: list[e.Event], sent: Sent | None, outcome: Outcome | None
     ) -> IncomingRecord | None:
         """One input and all that follows from it; gives the command."""
-        for event in events:
-            number = self._versions[saga_id] = self._versions.get(saga_id, 0) + 1
-            entry = JournalEvent(
-                self._seq, number, saga_id, *e.encode(event), (cause.topic, cause.partition, cause.offset)
+        first = self._versions.get(saga_id, 0) + 1
+        self._versions[saga_id] = first + len(events) - 1
+        place = cause.topic, cause.partition, cause.offset
+        self.put(
+            entry_record(
+                TOPICS,
+                SHARD,
+                JournalEntry(self._seq, saga_id, first, tuple(e.encode(event) for event in events), place),
             )
-            self.put(event_record(TOPICS, SHARD, entry))
-        self._events += len(events)
-        self._index += len(events)
+        )
+        self._entries += 1
+        self._index += 1
         command = None
         if sent is not None:
             made = self._template.record(sent, partition=SHARD, seq=self._seq, index=self._index, time_ms=NOW_MS)

@@ -25,6 +25,12 @@ class Twice(Record):
     again: str
 
 
+class Fetch(Command[Note], to="bank"):
+    """Answered with a text."""
+
+    size: int
+
+
 class Keep(Command[None], to="bank"):
     """Any command."""
 
@@ -50,6 +56,63 @@ def test_a_saga_whose_outcome_is_larger_than_its_topic_allows_waits_with_an_inci
     assert process.trouble is None
     assert world.ended() == {}
     assert [(each.reason, each.closed_ms) for each in world.store.contents(0).incidents] == [("defect", None)]
+    world.audit()
+
+
+@saga
+def fetching(s: Saga, note: Note) -> Note:
+    """Starts with two events and ends with two, each with the whole text."""
+    s.label(text=note.text)
+    return s.pivot("fetch", Fetch(size=1))
+
+
+FETCHING = fetching.compile()
+
+
+def noting(length: int) -> tuple[World, AvroBody]:
+    """A world of ``fetching`` whose journal takes a record of a million bytes, and a note of this length."""
+    world = World(blueprint=FETCHING)
+    world.silent = True
+    world.cluster.topics[world.topics.journal].settings = {"max.message.bytes": "1000000"}
+    note = next(
+        each for each in FETCHING.schemas.values() if isinstance(each, dict) and each["name"] == "fetching.Note"
+    )
+    return world, AvroBody(FETCHING.input, codec_for(note).encode({"text": "x" * length}))
+
+
+ALONE, TOGETHER = 1_000_000, 600_000
+"""Too large for the journal: each of two events, or only both in one entry."""
+
+
+@pytest.mark.parametrize("length", [ALONE, TOGETHER])
+def test_a_start_whose_events_are_larger_than_the_journal_allows_is_refused(length: int) -> None:
+    world, note = noting(length)
+    world.ask(request.StartSaga(request_id="r", saga_id="s1", saga="fetching", input=note))
+    good = request.StartSaga(request_id="good", saga_id="s2", saga="fetching", input=noting(1)[1])
+    world.ask(good)
+    process = Process(world)
+    world.run(process)
+    assert process.trouble is None
+    assert world.answers() == {"r": "refused", "good": "accepted"}
+    assert reasons(world) == ["too_large"]
+    assert [command.saga_id for command in world.commands()] == ["s2"]
+    world.audit()
+
+
+@pytest.mark.parametrize("length", [ALONE, TOGETHER])
+def test_a_reply_whose_events_are_larger_than_the_journal_allows_is_an_incident(length: int) -> None:
+    world, small = noting(1)
+    world.ask(request.StartSaga(request_id="r", saga_id="s1", saga="fetching", input=small))
+    process = Process(world)
+    world.run(process)
+    (command,) = world.commands()
+    codec = codec_for(world.schema("bank.Note"))
+    world.broker.publish([reply.reply_record(command, reply.completed(codec, {"text": "x" * length}), world.now_ms)])
+    world.run(process)
+    assert process.trouble is None
+    assert world.ended() == {}
+    assert reasons(world) == ["too_large"]
+    assert [(each.reason, each.closed_ms) for each in world.store.contents(0).incidents] == [("unreadable", None)]
     world.audit()
 
 

@@ -175,30 +175,31 @@ class World:
 
     def _audit_journal(self, shard: int) -> list[tuple[str, str, int]]:
         previous, seq = GENESIS, 0
-        events: list[IncomingRecord] = []
+        entries: list[IncomingRecord] = []
         sent: list[tuple[str, str, int]] = []
         numbers: dict[str, int] = {}
         for record in self.cluster.committed(self.topics.journal):
             if record.partition != shard:
                 continue
             if not journal.is_footer(record):
-                events.append(record)
-                event = journal.parse_event(record.value)
-                numbers[event.saga_id] = numbers.get(event.saga_id, 0) + 1
-                assert event.number == numbers[event.saga_id], f"event {event.number} of {event.saga_id}"
-                decoded = saga_events.decode(event.type, event.data)
-                if isinstance(decoded, saga_events.CommandSent):
-                    command_id = f"{event.saga_id}/{decoded.step}/{decoded.generation}/{decoded.role}"
-                    sent.append((event.saga_id, command_id, decoded.attempt))
-                elif isinstance(decoded, saga_events.AttemptUndeliverable) or (
-                    isinstance(decoded, saga_events.StepRejected) and decoded.reason == "undeliverable"
-                ):
-                    sent.pop()  # the command of the event before
+                entries.append(record)
+                entry = journal.parse_entry(record.value)
+                assert entry.number == numbers.get(entry.saga_id, 0) + 1, f"event {entry.number} of {entry.saga_id}"
+                numbers[entry.saga_id] = entry.number + len(entry.events) - 1
+                for event in entry.events:
+                    decoded = saga_events.decode(*event)
+                    if isinstance(decoded, saga_events.CommandSent):
+                        command_id = f"{entry.saga_id}/{decoded.step}/{decoded.generation}/{decoded.role}"
+                        sent.append((entry.saga_id, command_id, decoded.attempt))
+                    elif isinstance(decoded, saga_events.AttemptUndeliverable) or (
+                        isinstance(decoded, saga_events.StepRejected) and decoded.reason == "undeliverable"
+                    ):
+                        sent.pop()  # the command of the event before
                 continue
             for batch in journal.parse_footer(record.value).batches:
                 seq += 1
                 assert batch.seq == seq, f"batch {batch.seq} after {seq - 1}"
-                own, events = events[: batch.events], events[batch.events :]
+                own, entries = entries[: batch.entries], entries[batch.entries :]
                 link = chain.Link(
                     seq=batch.seq,
                     owner=batch.owner,
@@ -208,7 +209,7 @@ class World:
                 )
                 assert chain.chain(previous, link, batch.body, own) == batch.chain, f"the chain breaks at {seq}"
                 previous = batch.chain
-        assert not events, "events behind the last footer"
+        assert not entries, "entries behind the last footer"
         contents = self.store.contents(shard)
         assert contents.row.seq >= seq
         if contents.row.seq == seq:

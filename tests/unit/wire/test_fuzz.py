@@ -18,7 +18,7 @@ from orchestrator.wire.avro import Codec, codec_for
 from orchestrator.wire.body import decode_body
 from orchestrator.wire.command import CommandTemplate, command_body, parse_command
 from orchestrator.wire.definitions import parse_definition
-from orchestrator.wire.journal import EVENT, FOOTER, JournalEvent, event_record, parse_event, parse_footer
+from orchestrator.wire.journal import ENTRY, FOOTER, JournalEntry, entry_record, parse_entry, parse_footer
 from orchestrator.wire.outbox import OUTBOX, decode_records
 from orchestrator.wire.outcome import OUTCOME, RequestAnswered, outcome_record, parse_outcome
 from orchestrator.wire.quarantine import quarantine_record
@@ -50,7 +50,7 @@ GOOD: Final[list[OutgoingRecord]] = [
     reply_record(parse_command(received(COMMAND)), failed("E", "m", retryable=True), 0),
     request_record(TOPICS, 16, CancelSaga(request_id="r", saga_id="t"), 0),
     outcome_record(TOPICS, 3, RequestAnswered(request_id="r", saga_id="t", result="already", text=""), 0),
-    event_record(TOPICS, 3, JournalEvent(1, 1, "t", "SagaStarted", "{}", ("x", 1, 2))),
+    entry_record(TOPICS, 3, JournalEntry(1, "t", 1, (("SagaStarted", "{}"),), ("x", 1, 2))),
     schema_record(TOPICS, WITHDRAW),
 ]
 
@@ -62,7 +62,7 @@ PARSERS: Final[list[Callable[[IncomingRecord], object]]] = [
     lambda record: decode_failure(reply_body(record)),
     parse_request,
     parse_outcome,
-    lambda record: parse_event(record.value),
+    lambda record: parse_entry(record.value),
     lambda record: parse_footer(record.value),
     parse_definition,
     lambda record: SchemaRegistry().learn(record),
@@ -81,7 +81,7 @@ header_values = st.one_of(
 fuzzed_headers = st.lists(
     st.tuples(st.sampled_from(known_names) | st.text(max_size=5), header_values), max_size=20
 ).map(tuple)
-prefixes = [codec.prefix for codec in (CODEC, FAILURE, REQUEST, OUTCOME, EVENT, FOOTER)]
+prefixes = [codec.prefix for codec in (CODEC, FAILURE, REQUEST, OUTCOME, ENTRY, FOOTER)]
 fuzzed_values = st.one_of(
     st.none(),
     st.binary(max_size=60),

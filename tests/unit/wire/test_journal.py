@@ -1,4 +1,4 @@
-"""Events and footers: golden bytes, and equal to what the general codec writes."""
+"""Entries and footers: golden bytes, and equal to what the general codec writes."""
 
 from dataclasses import replace
 
@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.forwarding import forwarded_record
 from orchestrator.wire.journal import (
-    EVENT,
+    ENTRY,
     FOOTER,
     Footer,
     FooterBatch,
-    JournalEvent,
-    event_record,
+    JournalEntry,
+    entry_record,
     footer_record,
-    is_event,
+    is_entry,
     is_footer,
-    parse_event,
+    parse_entry,
     parse_footer,
 )
 from orchestrator.wire.quarantine import quarantine_record
@@ -27,25 +27,26 @@ from orchestrator.wire.topics import Topics
 from tests.unit.wire.samples import received, texts
 
 TOPICS = Topics("ns")
-EVENT_ = JournalEvent(12, 3, "t-1", "StepCompleted", '{"step":"withdraw"}', ("ns.replies", 3, 200))
-TIMER = JournalEvent(12, 3, "t-1", "AttemptTimedOut", "{}", None)
+COMPLETED = ("StepCompleted", '{"step":"withdraw"}')
+REPLY = JournalEntry(12, "t-1", 3, (COMPLETED, ("SagaCompleted", "{}")), ("ns.replies", 3, 200))
+TIMER = JournalEntry(12, "t-1", 3, (("AttemptTimedOut", "{}"),), None)
 
 
-def test_golden_event() -> None:
-    assert event_record(TOPICS, 3, EVENT_) == OutgoingRecord(
+def test_golden_entry() -> None:
+    assert entry_record(TOPICS, 3, REPLY) == OutgoingRecord(
         topic="ns.journal",
         partition=3,
         key=b"t-1",
-        headers=(("ce_type", b"saga.event"),),
-        value=EVENT.prefix
-        + b'\x02\x18\x06\x06t-1\x1aStepCompleted\x26{"step":"withdraw"}'
+        headers=(("ce_type", b"saga.entry"),),
+        value=ENTRY.prefix
+        + b'\x02\x18\x06t-1\x06\x04\x1aStepCompleted\x26{"step":"withdraw"}\x1aSagaCompleted\x04{}\x00'
         + b"\x02\x14ns.replies\x02\x06\x02\x90\x03",
     )
 
 
-def test_golden_event_of_a_timer() -> None:
-    assert event_record(TOPICS, 3, TIMER).value == (
-        EVENT.prefix + b"\x02\x18\x06\x06t-1\x1eAttemptTimedOut\x04{}\x00\x00\x00"
+def test_golden_entry_of_a_timer() -> None:
+    assert entry_record(TOPICS, 3, TIMER).value == (
+        ENTRY.prefix + b"\x02\x18\x06t-1\x06\x02\x1eAttemptTimedOut\x04{}\x00\x00\x00\x00"
     )
 
 
@@ -55,32 +56,30 @@ numbers = st.integers(0, 2**62)
 @settings(deadline=None)
 @given(
     st.builds(
-        JournalEvent,
+        JournalEntry,
         seq=numbers,
-        number=numbers,
         saga_id=texts,
-        type=texts,
-        data=texts,
+        number=numbers,
+        events=st.lists(st.tuples(texts, texts), min_size=1, max_size=5).map(tuple),
         cause=st.none() | st.tuples(texts, st.integers(0, 2**31 - 1), numbers),
     )
 )
-def test_the_hand_written_bytes_are_those_of_the_schema(event: JournalEvent) -> None:
-    topic, partition, offset = event.cause or (None, None, None)
-    value = event_record(TOPICS, 3, event).value
-    assert value == EVENT.encode(
+def test_the_hand_written_bytes_are_those_of_the_schema(entry: JournalEntry) -> None:
+    topic, partition, offset = entry.cause or (None, None, None)
+    value = entry_record(TOPICS, 3, entry).value
+    assert value == ENTRY.encode(
         {
             "format": 1,
-            "seq": event.seq,
-            "number": event.number,
-            "saga_id": event.saga_id,
-            "type": event.type,
-            "data": event.data,
+            "seq": entry.seq,
+            "saga_id": entry.saga_id,
+            "number": entry.number,
+            "events": [{"type": kind, "data": data} for kind, data in entry.events],
             "topic": topic,
             "partition": partition,
             "offset": offset,
         }
     )
-    assert parse_event(value) == event
+    assert parse_entry(value) == entry
 
 
 BATCH = FooterBatch(
@@ -91,7 +90,7 @@ BATCH = FooterBatch(
     next_requests=4,
     next_replies=5,
     now_ms=6,
-    events=7,
+    entries=7,
 )
 
 
@@ -121,39 +120,45 @@ def test_equal_footers_have_equal_bytes() -> None:
     assert one == footer_record(TOPICS, 3, [BATCH], {"b": "2", "a": "1"})
 
 
-def test_events_and_footers_are_told_apart_from_everything_else() -> None:
-    event, footer = event_record(TOPICS, 3, EVENT_), footer_record(TOPICS, 3, [BATCH], {})
-    assert [is_event(event), is_footer(event)] == [True, False]
-    assert [is_event(footer), is_footer(footer)] == [False, True]
-    assert is_event(received(event))
+def test_entries_and_footers_are_told_apart_from_everything_else() -> None:
+    entry, footer = entry_record(TOPICS, 3, REPLY), footer_record(TOPICS, 3, [BATCH], {})
+    assert [is_entry(entry), is_footer(entry)] == [True, False]
+    assert [is_entry(footer), is_footer(footer)] == [False, True]
+    assert is_entry(received(entry))
     assert is_footer(received(footer))
 
 
-def test_a_foreign_record_that_poses_as_an_event_is_none_once_a_relay_sends_it() -> None:
-    posing = received(event_record(TOPICS, 3, EVENT_))
-    assert not is_event(forwarded_record(posing, 5))
-    assert not is_event(quarantine_record(TOPICS, 3, posing, "undecodable", "x"))
-    assert not is_event(replace(posing, headers=(*posing.headers, ("other", b""))))
+def test_a_foreign_record_that_poses_as_an_entry_is_none_once_a_relay_sends_it() -> None:
+    posing = received(entry_record(TOPICS, 3, REPLY))
+    assert not is_entry(forwarded_record(posing, 5))
+    assert not is_entry(quarantine_record(TOPICS, 3, posing, "undecodable", "x"))
+    assert not is_entry(replace(posing, headers=(*posing.headers, ("other", b""))))
 
 
-@pytest.mark.parametrize("value", [None, b"", EVENT.prefix, FOOTER.prefix + b"\x02\x00"])
-def test_an_event_that_no_relay_wrote_is_refused(value: bytes | None) -> None:
+@pytest.mark.parametrize("value", [None, b"", ENTRY.prefix, FOOTER.prefix + b"\x02\x00"])
+def test_an_entry_that_no_relay_wrote_is_refused(value: bytes | None) -> None:
     with pytest.raises(MessageRejected):
-        parse_event(value)
+        parse_entry(value)
 
 
 def test_a_format_that_is_not_known_is_refused() -> None:
-    later = EVENT.prefix + b"\x04" + (event_record(TOPICS, 3, TIMER).value or b"")[11:]
-    with pytest.raises(MessageRejected, match="expected format 1, got 2, in an event"):
-        parse_event(later)
+    later = ENTRY.prefix + b"\x04" + (entry_record(TOPICS, 3, TIMER).value or b"")[11:]
+    with pytest.raises(MessageRejected, match="expected format 1, got 2, in an entry"):
+        parse_entry(later)
     with pytest.raises(MessageRejected, match="expected format 1, got 2, in a footer"):
         parse_footer(FOOTER.prefix + b"\x04\x00\x00")
 
 
 def test_half_a_cause_is_refused() -> None:
-    half = (event_record(TOPICS, 3, TIMER).value or b"")[:-3] + b"\x02\x02t\x00\x00"
+    half = (entry_record(TOPICS, 3, TIMER).value or b"")[:-3] + b"\x02\x02t\x00\x00"
     with pytest.raises(MessageRejected, match="expected topic, partition and offset, or none"):
-        parse_event(half)
+        parse_entry(half)
+
+
+def test_an_entry_without_events_is_refused() -> None:
+    empty = ENTRY.prefix + b"\x02\x18\x06t-1\x06\x00\x00\x00\x00"
+    with pytest.raises(MessageRejected, match="expected an event, got none, in an entry"):
+        parse_entry(empty)
 
 
 def test_a_footer_without_batches_or_with_half_a_digest_is_refused() -> None:

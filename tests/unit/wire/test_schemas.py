@@ -29,7 +29,7 @@ def test_every_file_is_known_and_has_its_fingerprint() -> None:
 
 
 def test_the_package_finds_the_files_where_the_wheel_puts_them() -> None:
-    assert files("orchestrator").joinpath("schemas", "event.avsc").is_file()
+    assert files("orchestrator").joinpath("schemas", "entry.avsc").is_file()
 
 
 @pytest.mark.parametrize("name", NAMES)
