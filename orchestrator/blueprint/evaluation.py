@@ -1,10 +1,10 @@
 """What an expression is evaluated with, and how that fails."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.values import Data
 
 
@@ -15,7 +15,7 @@ class EvaluationError(ValueError):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """What is known of one saga when an expression of its blueprint is evaluated."""
 

@@ -1,8 +1,8 @@
 """What ``decide`` gives: events to append, commands to send, an answer to whoever asked, or why nothing happens."""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.model import Message
 from orchestrator.blueprint.values import Data
 from orchestrator.engine.events import Event, Role
@@ -11,7 +11,7 @@ from orchestrator.engine.state import SagaState
 RequestResult: TypeAlias = Literal["accepted", "already", "conflict", "unknown_definition", "refused"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Command:
     """One attempt of one command, ready to be encoded."""
 
@@ -34,7 +34,7 @@ class Command:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RequestAnswer:
     """The answer that every request gets."""
 
@@ -45,7 +45,7 @@ class RequestAnswer:
     """What differs, or why; when accepted, what it waits for, or nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Outcome:
     """How a saga ended, for whoever waits."""
 
@@ -65,7 +65,7 @@ class Outcome:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Decision:
     """Everything that follows from one input; the events are folded by ``evolve`` in order."""
 

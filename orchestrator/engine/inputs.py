@@ -1,12 +1,12 @@
 """What can come to a saga: requests and observations. ``now_ms`` is the shard's time, recorded with the batch."""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.values import Data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StartSaga:
     """A client asks for a saga; the shard's owner has found the blueprint that is active now."""
 
@@ -17,7 +17,7 @@ class StartSaga:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CancelSaga:
     """A client or operator asks that the saga be undone."""
 
@@ -26,7 +26,7 @@ class CancelSaga:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RetrySaga:
     """An operator asks that what waits in an incident be tried again."""
 
@@ -35,7 +35,7 @@ class RetrySaga:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ReplyReceived:
     """A participant's answer to one attempt of one command, decoded and validated."""
 
@@ -53,7 +53,7 @@ class ReplyReceived:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ReplyUnreadable:
     """An answer came whose saga and command are known, but which cannot be decoded or has the wrong type."""
 
@@ -64,7 +64,7 @@ class ReplyUnreadable:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CommandUndeliverable:
     """A command of this batch cannot be sent: its topic is missing, or it is larger than the topic allows."""
 
@@ -74,7 +74,7 @@ class CommandUndeliverable:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class TimersDue:
     """Time has passed: whatever of this saga is due at ``now_ms`` happens now."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.errors import ConfigError
 
 GENESIS: Final = bytes(32)
@@ -42,7 +43,7 @@ class ShardRow:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EventRow:
     """One event of one saga; ``number`` counts from 1 in the saga, ``data`` is canonical JSON."""
 
@@ -56,7 +57,7 @@ class EventRow:
     offset: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SagaRow:
     """One saga as it stands; ``state`` and ``labels`` are canonical JSON."""
 

@@ -1,9 +1,9 @@
 """The body of a message as it came, before anybody knows the schema it shall be read with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import Data
 from orchestrator.errors import MessageRejected
@@ -11,7 +11,7 @@ from orchestrator.wire.avro import Codec
 from orchestrator.wire.headers import AVRO, CONTENT_TYPE, DATASCHEMA, JSON, HeaderReader
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AvroBody:
     """Avro in single-object encoding, and the id of the schema that wrote it."""
 
@@ -19,7 +19,7 @@ class AvroBody:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JsonBody:
     """JSON that is not parsed yet, for it may be wrong; the body is all of it, or one member of the object it is."""
 

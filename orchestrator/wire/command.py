@@ -1,9 +1,9 @@
 """Commands: what the relay sends to a participant, and what the participant finds in it."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal, Protocol
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import Data
 from orchestrator.wire.avro import codec_for
@@ -137,7 +137,7 @@ def traceparent(saga_id: bytes, command_id: bytes, attempt: bytes) -> bytes:
     return f"00-{trace}-{span}-01".encode()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ReceivedCommand:
     """One attempt of one command as a participant receives it; the body is not decoded yet."""
 

@@ -1,8 +1,8 @@
 """Outcomes: the answer to every request, and how every root saga ended; both for whoever waits."""
 
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never, cast
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.values import RECORD_NAME, Data
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
@@ -34,7 +34,7 @@ RequestResult = Literal["accepted", "already", "conflict", "unknown_definition",
 EndStatus = Literal["completed", "compensated"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RequestAnswered:
     """What became of a request."""
 
@@ -45,7 +45,7 @@ class RequestAnswered:
     """What differs, or why; when accepted, what it waits for, or nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SagaEnded:
     """How a saga ended."""
 

@@ -1,12 +1,14 @@
 """Records as they cross Kafka: bytes, without meaning."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
+
+from orchestrator.blueprint.frozen import frozen
 
 Headers: TypeAlias = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutgoingRecord:
     """A record to be produced; the partition is always computed by us, never left to a client's default."""
 
@@ -18,7 +20,7 @@ class OutgoingRecord:
     """None is a tombstone."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IncomingRecord:
     """A record that was read, and where."""
 

@@ -4,9 +4,9 @@
 ``{command id}/{attempt}/{outcome}``, so that an answer that is repeated is the same event.
 """
 
-from dataclasses import dataclass
 from typing import Final, Literal, cast
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.values import Data
 from orchestrator.wire.avro import Codec, codec_for
 from orchestrator.wire.body import Body, body_of, decode_body
@@ -44,7 +44,7 @@ PROGRESS: Final = codec_for("string")
 """What a progress may say: a text for people."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Answer:
     """What a participant answers, apart from the attempt it answers: an inbox stores it and repeats it."""
 
@@ -126,7 +126,7 @@ def reply_record(command: ReceivedCommand, answer: Answer, time_ms: int) -> Outg
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ReceivedReply:
     """An answer as the orchestrator receives it; the body is not decoded yet: see ``reply_body``."""
 

@@ -1,8 +1,8 @@
 """Requests: what clients and operators ask of a saga. Each is answered once, see ``outcome``."""
 
-from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never, cast
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.values import RECORD_NAME, Data
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
@@ -33,7 +33,7 @@ CANCEL: Final = "saga.CancelSaga"
 RETRY: Final = "saga.RetrySaga"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StartSaga:
     """Start the active version of ``saga``; the same id, saga and input again is the same saga."""
 
@@ -43,7 +43,7 @@ class StartSaga:
     input: Body
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CancelSaga:
     """Undo the saga."""
 
@@ -51,7 +51,7 @@ class CancelSaga:
     saga_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RetrySaga:
     """Try again what waits in an incident."""
 
