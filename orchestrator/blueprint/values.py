@@ -45,6 +45,10 @@ def dumps(data: Data) -> str:
     return text
 
 
+quoted: Callable[[str], str] = encode_basestring
+"""The canonical text of a text."""
+
+
 def loads(text: str) -> Data:
     """The data that ``dumps`` made ``text`` of; raises ValueError for text that is not such."""
     if _TAG_OPENS in text:
@@ -125,7 +129,7 @@ _encoding = _Encoding()
 _encode = make_encoder(
     markers=None,
     default=_tag,
-    encoder=encode_basestring,
+    encoder=quoted,
     indent=None,
     key_separator=":",
     item_separator=",",

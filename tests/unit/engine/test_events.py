@@ -3,14 +3,20 @@
 A new event, or a new version of one, adds a line. A field that comes later has a default, so the old line still reads.
 """
 
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from orchestrator.blueprint import values
+from orchestrator.blueprint.values import Data
 from orchestrator.engine import events as e
 from orchestrator.errors import JournalCorrupt
+from tests.unit.blueprint.test_values import DATA, KEYS
 
 GOLDEN = Path(__file__).parent / "golden" / "events.txt"
 LINES = [tuple(line.split(" ", 1)) for line in GOLDEN.read_text().splitlines()]
@@ -75,6 +81,22 @@ def test_every_released_encoding_is_still_written_and_read() -> None:
 
 def test_every_event_has_a_released_encoding() -> None:
     assert {type(sample) for sample in SAMPLES} == set(get_args(e.Event))
+
+
+def any_event(kind: type[Any]) -> st.SearchStrategy[e.Event]:
+    of_data: dict[Any, st.SearchStrategy[Any]] = {Data: DATA, dict[str, Data]: st.dictionaries(KEYS, DATA)}
+    hints: dict[str, Any] = {field.name: field.type for field in fields(kind)}
+    return st.builds(
+        kind, **{name: of_data[hint] if hint in of_data else st.from_type(hint) for name, hint in hints.items()}
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of([any_event(kind) for kind in get_args(e.Event)]))
+def test_what_is_written_by_hand_is_the_canonical_json_of_the_fields(event: e.Event) -> None:
+    kind, data = e.encode(event)
+    assert data == values.dumps({field.name: getattr(event, field.name) for field in fields(event)})
+    assert e.decode(kind, data) == event
 
 
 def test_an_unknown_event_type_is_a_corrupt_journal() -> None:
