@@ -12,6 +12,7 @@ from orchestrator.broker.producer import KafkaProducer
 from orchestrator.broker.publisher import Publisher
 from orchestrator.broker.tail import KafkaFollower, Tail
 from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.interpreter import waiting
 from orchestrator.settings import Settings
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
@@ -78,33 +79,40 @@ class KafkaBroker:
         """See the port."""
         return KafkaFollower(self._connection, self.names.group, self._admin, topic)
 
+    @waiting()
     def last(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
         """See the port. Calls wait for each other."""
         return self._tail.last(topic, partition, wanted)
 
+    @waiting()
     def input_ends(self, shard: int) -> InputPosition:
         """See the port."""
         places = [(self.names.requests, shard), (self.names.replies, shard)]
         return InputPosition(*self._admin.high_watermarks(places))
 
+    @waiting()
     def topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         """See the port."""
         return self._admin.topics(names)
 
+    @waiting()
     def create(self, specs: Sequence[TopicSpec]) -> None:
         """See the port."""
         self._admin.create(specs)
 
+    @waiting()
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
         """See the port. Calls wait for each other, each for one round trip."""
         self._publisher.publish(records)
 
+    @waiting()
     def delete_inputs(self, shard: int, below: InputPosition) -> None:
         """See the port."""
         self._admin.delete_below(
             {(self.names.requests, shard): below.next_requests, (self.names.replies, shard): below.next_replies}
         )
 
+    @waiting()
     def check_reachable(self, timeout_s: float = 10.0) -> None:
         """Return when the cluster answers.
 
@@ -112,6 +120,7 @@ class KafkaBroker:
         """
         self._admin.check_reachable(timeout_s)
 
+    @waiting()
     def cluster(self) -> ClusterDescription:
         """What the cluster is, for ``topology.durability_warnings``."""
         return self._admin.cluster()

@@ -20,12 +20,15 @@ from orchestrator.broker.port import Commit, Fenced
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of, translated
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import TopicMismatch, Unavailable
+from orchestrator.interpreter import is_idle, waiting
 from orchestrator.wire.record import OutgoingRecord
 
 METADATA_SECONDS: Final = 5.0
 """How long a topic that this producer has not written to yet is looked up."""
 ROOM_SECONDS: Final = 5.0
 """How long ``produce`` waits for room in librdkafka's queue."""
+SERVE_EVERY_SECONDS: Final = 0.002
+"""How often delivered records are looked for beside a thread that computes."""
 INIT_SECONDS: Final = 15.0
 """Measured: 0.06 s, and 0.5 to 1.0 s while a transaction is open. Longer only when the coordinator moves."""
 
@@ -62,7 +65,9 @@ class KafkaProducer:
         # Without one librdkafka looks for the coordinator again after 500 ms only (measured: 0.06 s instead of 0.5 s).
         self._look_up(self._journal)
         self._look_up(self._journal)
-        self._ask(lambda client: client.init_transactions(INIT_SECONDS), f"initialise the transactional id {self._id}")
+        self._await(
+            lambda client: client.init_transactions(INIT_SECONDS), f"initialise the transactional id {self._id}"
+        )
 
     def begin(self) -> None:
         """See the port."""
@@ -74,16 +79,16 @@ class KafkaProducer:
         Raises ``TopicMismatch`` for a record that its topic cannot take, which was to be checked before: nothing of the
         transaction will be visible then.
         """
+        client, known = self._living(), self._partitions
         for record in records:
-            if record.partition >= self._partitions.get(record.topic, 0):
+            if record.partition >= known.get(record.topic, 0):
                 self._expect_partition(record)
             try:
-                self._put(record)
+                self._put(client, record)
             except BufferError:
-                self._put_when_there_is_room(record)
+                self._put_when_there_is_room(client, record)
 
-    def _put(self, record: OutgoingRecord) -> None:
-        client = self._living()
+    def _put(self, client: Producer, record: OutgoingRecord) -> None:
         try:
             client.produce(record.topic, record.value, record.key, record.partition, headers=list(record.headers))
         except KafkaException as error:
@@ -93,12 +98,12 @@ class KafkaProducer:
                 self._ask(lambda client: client.begin_transaction(), doing)
             raise self._trouble.explained(found, doing) from error
 
-    def _put_when_there_is_room(self, record: OutgoingRecord) -> None:
+    def _put_when_there_is_room(self, client: Producer, record: OutgoingRecord) -> None:
         until = time.monotonic() + ROOM_SECONDS
         while time.monotonic() < until:
-            self._ask(lambda client: client.poll(0.05), f"write to {_place(record)}")
+            self._await(lambda client: client.poll(0.05), f"write to {_place(record)}")
             try:
-                self._put(record)
+                self._put(client, record)
             except BufferError:
                 continue
             return
@@ -122,7 +127,7 @@ class KafkaProducer:
         librdkafka asks for one unknown topic at a time, and for the next one only up to a second later.
         """
         doing = f"write to {topic}"
-        found = self._ask(lambda client: client.list_topics(topic, METADATA_SECONDS), doing).topics[topic]
+        found = self._await(lambda client: client.list_topics(topic, METADATA_SECONDS), doing).topics[topic]
         error: KafkaError | None = found.error
         if error is not None:
             raise translated(error, doing)
@@ -133,14 +138,33 @@ class KafkaProducer:
         until = time.monotonic() + self._timeout_s
         doing = f"end a transaction of {self._id}"
         # Before, not inside of, commit_transaction(): the time that EndTxn takes is what tells a clean commit.
-        self._ask(lambda client: client.flush(self._timeout_s), doing)
+        self._deliver(until, doing)
         self._crash_point("commit.before_end")
         began = time.monotonic()
-        # Also after a flush that was not done in time: it says why.
-        self._ask(lambda client: client.commit_transaction(max(0.1, until - began)), doing)
+        # Also when not all was delivered in time: it says why.
+        self._await(lambda client: client.commit_transaction(max(0.1, until - began)), doing)
         took_ms = (time.monotonic() - began) * 1000
         self._crash_point("commit.after_end")
         return Commit.CLEAN if took_ms < configuration.SLOW_COMMIT_MS else Commit.SLOW
+
+    def _deliver(self, until: float, doing: str) -> None:
+        """Wait until the brokers have every record, or it is ``until``.
+
+        For each of them the binding asks for the interpreter, in ``flush`` and in ``poll``. Beside a thread that
+        computes that takes longer than the delivery, so all that came meanwhile is taken in a turn of our own.
+        """
+        while len(self._living()) and time.monotonic() < until:
+            if is_idle():
+                self._await(lambda client: client.flush(SERVE_EVERY_SECONDS), doing)
+            else:
+                with waiting():
+                    time.sleep(SERVE_EVERY_SECONDS)
+                self._ask(lambda client: client.poll(0), doing)
+
+    def _await(self, ask: Callable[[Producer], Answer], doing: str) -> Answer:
+        """Ask what the brokers answer, and let others compute meanwhile."""
+        with waiting():
+            return self._ask(ask, doing)
 
     def _ask(self, ask: Callable[[Producer], Answer], doing: str) -> Answer:
         client = self._living()

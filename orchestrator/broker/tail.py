@@ -17,6 +17,7 @@ from orchestrator.broker.client import made
 from orchestrator.broker.inputs import record_of
 from orchestrator.broker.translation import ConnectionTrouble, Local
 from orchestrator.errors import OrchestratorError, Unavailable
+from orchestrator.interpreter import waiting
 from orchestrator.wire.record import IncomingRecord
 
 ANSWER_SECONDS: Final = 10.0
@@ -132,6 +133,7 @@ class KafkaFollower:
         """It reads ahead between the calls."""
         self._next = 0
 
+    @waiting()
     def catch_up(self) -> list[IncomingRecord]:
         """See the port. A topic that was deleted and created again is read from its new beginning."""
         with self._lock:

@@ -13,9 +13,9 @@ import structlog
 
 from orchestrator import settings as environment
 from orchestrator import telemetry
-from orchestrator.broker.interpreter import quick_switches
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
+from orchestrator.interpreter import quick_switches
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
 from orchestrator.participant.handlers import Handler, Handles, checked

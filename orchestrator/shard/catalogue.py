@@ -13,6 +13,7 @@ from orchestrator.broker.port import Broker
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.engine.program import Program, prepare
 from orchestrator.errors import MessageRejected
+from orchestrator.interpreter import waiting
 from orchestrator.store.port import Definition
 from orchestrator.telemetry import logger
 from orchestrator.wire.definitions import Activated, Published, parse_definition
@@ -36,6 +37,7 @@ class Catalogue:
         self._unsaved: set[str] = set()
         """Names whose definitions the database's cache lacks: it may have been out of reach when they came."""
 
+    @waiting()
     def refresh(self) -> None:
         """Read both topics to their ends as they are now, and fill the database's cache. Raises ``Unavailable``."""
         with self._lock:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.broker.interpreter import quick_switches
 from orchestrator.errors import OrchestratorError, Unavailable
+from orchestrator.interpreter import computing, quick_switches
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.ownership import Plant, Shard
 from orchestrator.shard.relay import Relay
@@ -156,9 +156,10 @@ class Runner:
         shard = worker.shard
         with contextlib.closing(shard):
             while not worker.stop.is_set() and not worker.drain.is_set():
-                worker.stepping_since = time.monotonic()
                 before = shard.owned, shard.trouble
-                wake_ms = shard.step(clock_ms())
+                with computing():
+                    worker.stepping_since = time.monotonic()
+                    wake_ms = shard.step(clock_ms())
                 worker.stepping_since = None
                 _report(shard, *before)
                 self._wait(worker, wake_ms)
@@ -196,7 +197,8 @@ def _publish(relay: Relay, changed: threading.Event) -> None:
     with contextlib.closing(relay):
         while not relay.abandoned:
             changed.clear()
-            wake_ms = relay.step(clock_ms())
+            with computing():
+                wake_ms = relay.step(clock_ms())
             changed.wait(None if wake_ms is None else max(0.0, (wake_ms - clock_ms()) / 1000))
 
 

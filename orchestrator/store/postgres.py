@@ -14,6 +14,7 @@ import psycopg
 
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import ConfigError, DatabaseNotReady, OwnershipLost, ShardRefused, Unavailable
+from orchestrator.interpreter import waiting
 from orchestrator.store import arrays, queries
 from orchestrator.store.connection import (
     LOCK_TIMEOUT_MS,
@@ -71,6 +72,7 @@ class PostgresStore:
         with self._connected(READER_SESSION) as connection:
             return check_durability(connection)
 
+    @waiting()
     def shard(self, shard: int) -> ShardStore:
         """See the port."""
         connection = connect(self._server, f"saga shard {shard}", OWNER_SESSION)
@@ -95,7 +97,7 @@ class PostgresStore:
 
     @contextmanager
     def _connected(self, session: Mapping[str, str]) -> Generator[psycopg.Connection]:
-        with translated(self._server), connect(self._server, "saga", session) as connection:
+        with waiting(), translated(self._server), connect(self._server, "saga", session) as connection:
             yield connection
 
 
@@ -173,6 +175,7 @@ class PostgresShardStore:
         """See the port."""
         self._breaker.trip()
 
+    @waiting()
     def close(self) -> None:
         """See the port."""
         if not self._calls.acquire(blocking=False):
@@ -189,7 +192,7 @@ class PostgresShardStore:
     @contextmanager
     def _call(self) -> Generator[None]:
         """One call at a time, its errors in our words; after ``Unavailable`` the connection is closed."""
-        with self._calls:
+        with waiting(), self._calls:
             try:
                 with translated(self._server):
                     yield
