@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
 from orchestrator.wire.headers import TYPE
@@ -36,7 +37,7 @@ Cause: TypeAlias = tuple[str, int, int]
 """Topic, partition and offset of the input that events follow from."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JournalEntry:
     """What one input did to one saga, as the journal holds it."""
 
