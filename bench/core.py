@@ -61,7 +61,7 @@ class Core:
         self.clock = Clock()
         self.ended = 0
         """Transfers that have ended."""
-        self._now_ms = time.time_ns() // 1_000_000
+        self._now_ms = 0
         self._topics = Topics(NAMESPACE)
         self._broker = MemoryBroker(MemoryCluster(), self._topics)
         self._broker.create([*namespace_topics(self._topics, 1), command_topic("bank", 1)])
@@ -118,6 +118,7 @@ class Core:
                 inputs = self._answer(commands)
 
     def _start(self, numbers: Iterable[int]) -> list[IncomingRecord]:
+        self._now_ms = time.time_ns() // 1_000_000  # of each round: commands expire, and answering reads the clock
         began = time.process_time()
         made: list[OutgoingRecord] = []
         for number in numbers:
