@@ -19,10 +19,10 @@ from orchestrator.errors import DefinitionMissing, MessageRejected
 from orchestrator.shard.catalogue import Catalogue
 from orchestrator.wire import request as asked
 from orchestrator.wire.avro import Codec, codec_for
-from orchestrator.wire.body import Body, decode_body
+from orchestrator.wire.body import Body, body_of, decode_body
 from orchestrator.wire.headers import place_of
 from orchestrator.wire.record import IncomingRecord
-from orchestrator.wire.reply import ReceivedReply, decode_failure, parse_reply, reply_body
+from orchestrator.wire.reply import ReceivedReply, decode_failure, parse_reply
 from orchestrator.wire.request import Request, parse_request
 from orchestrator.wire.topics import Topics
 
@@ -135,7 +135,7 @@ class Intake:
                     return reply.type, None
                 if role == "probe" and reply.skipped:
                     return reply.type, None
-                return reply.type, self._decode(reply_body(record), codec_for(schemas[message.reply]))
+                return reply.type, self._decode(body_of(reply.headers, record.value), codec_for(schemas[message.reply]))
             case "rejected":
                 schema_id = message.rejections.get(reply.type)
                 if schema_id is None:
@@ -145,9 +145,9 @@ class Intake:
                         f"expected a rejection that {message.type} declares ({known}), got {reply.type!r}, in "
                         f"{place_of(record)}: declare it in the command, or mend the participant",
                     )
-                return reply.type, self._decode(reply_body(record), codec_for(schemas[schema_id]))
+                return reply.type, self._decode(body_of(reply.headers, record.value), codec_for(schemas[schema_id]))
             case "failed":
-                return decode_failure(reply_body(record))
+                return decode_failure(body_of(reply.headers, record.value))
             case "progress":
                 return reply.type, None
             case _:

@@ -1,7 +1,7 @@
 """The body of a message as it came, before anybody knows the schema it shall be read with."""
 
 from collections.abc import Callable
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.model import Json
@@ -29,19 +29,21 @@ class JsonBody:
 
 Body: TypeAlias = AvroBody | JsonBody
 
+_CONTENT_TYPES: Final = f"{AVRO} or {JSON}"
+
 
 def body_of(headers: HeaderReader, value: bytes | None) -> Body | None:
     """The body that the headers speak of; None when the record has no value. Raises ``MessageRejected``."""
     if not value:
         return None
-    content_type = headers.text(CONTENT_TYPE, f"{AVRO} or {JSON}")
-    match content_type.partition(";")[0].strip().lower():
+    content_type = headers.text(CONTENT_TYPE, _CONTENT_TYPES)
+    match content_type if content_type == AVRO else content_type.partition(";")[0].strip().lower():
         case "application/avro":
             return AvroBody(headers.text(DATASCHEMA, "the id of the schema that wrote the body"), value)
         case "application/json":
             return JsonBody(value)
         case _:
-            raise headers.refuse(CONTENT_TYPE, f"{AVRO} or {JSON}", content_type)
+            raise headers.refuse(CONTENT_TYPE, _CONTENT_TYPES, content_type)
 
 
 def decode_body(body: Body | None, codec: Codec, schema_of: Callable[[str], Json | None]) -> Data:

@@ -49,7 +49,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS_MAX: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write."""
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-_WHOLE: Final = re.compile(r"[0-9]{1,19}")
+_DIGITS_MAX: Final = len(str(LONG_MAX))
+_NO_NAMES: Final = frozenset[str]()
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 """Postgres text cannot hold NUL, and no id, name or type of ours holds any of them."""
 
@@ -79,16 +80,22 @@ def place_of(record: IncomingRecord) -> str:
 class HeaderReader:
     """The headers of one record, by name and typed; what is missing or malformed raises ``MessageRejected``."""
 
+    __slots__ = ("_double", "_found", "_record")
+
     def __init__(self, record: IncomingRecord) -> None:
         self._record = record
         self._found = dict(record.headers)
-        self._double = _contradictions(record.headers) if len(self._found) != len(record.headers) else frozenset[str]()
+        self._double = _NO_NAMES if len(self._found) == len(record.headers) else _contradictions(record.headers)
 
     def text_or_none(self, name: str) -> str | None:
         """The header as text; None when it is not there."""
+        return self.text(name, "a text") if name in self._found else None
+
+    def text(self, name: str, meaning: str) -> str:
+        """The header as text; ``meaning`` says in an error what it should have been."""
         value = self._found.get(name)
         if value is None:
-            return None
+            raise self._missing(name, meaning)
         if name in self._double:
             raise self._malformed(name, "one value", "several that differ")
         try:
@@ -99,28 +106,16 @@ class HeaderReader:
             raise self._malformed(name, f"1 to {TEXT_MAX} characters, none of them a control character", shown(text))
         return text
 
-    def text(self, name: str, meaning: str) -> str:
-        """The header as text; ``meaning`` says in an error what it should have been."""
-        text = self.text_or_none(name)
-        if text is None:
-            raise self._missing(name, meaning)
-        return text
-
     def whole_or_none(self, name: str, meaning: str, high: int = LONG_MAX) -> int | None:
         """A number from 0 to ``high``; None when it is not there."""
-        text = self.text_or_none(name)
-        if text is None:
-            return None
-        if not _WHOLE.fullmatch(text) or int(text) > high:
-            raise self._malformed(name, f"{meaning}, a whole number from 0 to {high}", shown(text))
-        return int(text)
+        return self.whole(name, meaning, high) if name in self._found else None
 
     def whole(self, name: str, meaning: str, high: int = LONG_MAX) -> int:
         """A number from 0 to ``high``."""
-        value = self.whole_or_none(name, meaning, high)
-        if value is None:
-            raise self._missing(name, meaning)
-        return value
+        text = self.text(name, meaning)
+        if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX and (value := int(text)) <= high:
+            return value
+        raise self._malformed(name, f"{meaning}, a whole number from 0 to {high}", shown(text))
 
     def time_ms_or_none(self, name: str, meaning: str) -> int | None:
         """An RFC 3339 time in milliseconds since 1970, which it is not before; None when it is not there."""

@@ -4,12 +4,13 @@
 ``{command id}/{attempt}/{outcome}``, so that an answer that is repeated is the same event.
 """
 
+from dataclasses import field
 from typing import Final, Literal, cast
 
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.values import Data
 from orchestrator.wire.avro import Codec, codec_for
-from orchestrator.wire.body import Body, body_of, decode_body
+from orchestrator.wire.body import Body, decode_body
 from orchestrator.wire.command import ReceivedCommand
 from orchestrator.wire.headers import (
     ATTEMPT,
@@ -128,7 +129,7 @@ def reply_record(command: ReceivedCommand, answer: Answer, time_ms: int) -> Outg
 
 @frozen(kw_only=True)
 class ReceivedReply:
-    """An answer as the orchestrator receives it; the body is not decoded yet: see ``reply_body``."""
+    """An answer as the orchestrator receives it; what its body is says ``body_of`` with the ``headers``."""
 
     saga_id: str
     command_id: str
@@ -140,6 +141,8 @@ class ReceivedReply:
     retryable: bool
     retry_after_ms: int
     no_effect: bool
+    headers: HeaderReader = field(compare=False, repr=False)
+    """Of the record: apart, so that an unreadable body can be told from an unreadable reply."""
 
 
 def parse_reply(record: IncomingRecord) -> ReceivedReply:
@@ -164,12 +167,8 @@ def parse_reply(record: IncomingRecord) -> ReceivedReply:
         retryable=headers.flag(RETRYABLE),
         retry_after_ms=headers.whole_or_none(RETRYAFTERMS, "milliseconds to wait") or 0,
         no_effect=headers.flag(NOEFFECT),
+        headers=headers,
     )
-
-
-def reply_body(record: IncomingRecord) -> Body | None:
-    """The body of a reply, for ``decode_body``. Raises ``MessageRejected``."""
-    return body_of(HeaderReader(record), record.value)
 
 
 def decode_failure(body: Body | None) -> tuple[str, str]:

@@ -22,10 +22,10 @@ from orchestrator.definition.schema import avro_schema
 from orchestrator.participant.postgres import PostgresInbox
 from orchestrator.settings import Settings
 from orchestrator.wire.avro import codec_for
-from orchestrator.wire.body import decode_body
+from orchestrator.wire.body import body_of, decode_body
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
-from orchestrator.wire.reply import ReceivedReply, decode_failure, parse_reply, reply_body
+from orchestrator.wire.reply import ReceivedReply, decode_failure, parse_reply
 from orchestrator.wire.topics import Topics
 from tests.integration.participant.messages import MESSAGES, Receipt
 
@@ -133,7 +133,8 @@ class Side:
         return parse_reply(found), self.body(found)
 
     def body(self, record: IncomingRecord) -> Data:
-        reply, body = parse_reply(record), reply_body(record)
+        reply = parse_reply(record)
+        body = body_of(reply.headers, record.value)
         if reply.outcome == "failed":
             return list(decode_failure(body))
         if body is None:

@@ -15,9 +15,10 @@ from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Delivery
 from orchestrator.participant.schemas import Schemas
+from orchestrator.wire.body import body_of
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
-from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, parse_reply, reply_body
+from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, parse_reply
 from orchestrator.wire.topics import Topics
 
 FAR = 4_102_444_800_000
@@ -91,7 +92,7 @@ def parsed(reply: OutgoingRecord | None) -> tuple[ReceivedReply, tuple[str, str]
     assert (reply.topic, reply.partition, reply.key) == ("saga.replies", 2, b"s")
     record = IncomingRecord(reply.topic, reply.partition, 0, 0, reply.key, reply.headers, reply.value)
     found = parse_reply(record)
-    return found, decode_failure(reply_body(record)) if found.outcome == "failed" else None
+    return found, decode_failure(body_of(found.headers, record.value)) if found.outcome == "failed" else None
 
 
 def receipt(_command: Withdraw, _context: Context[None]) -> Receipt:

@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 from orchestrator.errors import JournalCorrupt, MessageRejected
 from orchestrator.wire import headers as names
 from orchestrator.wire.avro import Codec, codec_for
-from orchestrator.wire.body import decode_body
+from orchestrator.wire.body import body_of, decode_body
 from orchestrator.wire.command import CommandTemplate, command_body, parse_command
 from orchestrator.wire.definitions import parse_definition
+from orchestrator.wire.headers import HeaderReader
 from orchestrator.wire.journal import ENTRY, FOOTER, JournalEntry, entry_record, parse_entry, parse_footer
 from orchestrator.wire.outbox import OUTBOX, decode_records
 from orchestrator.wire.outcome import OUTCOME, RequestAnswered, outcome_record, parse_outcome
 from orchestrator.wire.quarantine import quarantine_record
 from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
 from orchestrator.wire.registry import SchemaRegistry, schema_record
-from orchestrator.wire.reply import FAILURE, decode_failure, failed, parse_reply, reply_body, reply_record
+from orchestrator.wire.reply import FAILURE, decode_failure, failed, parse_reply, reply_record
 from orchestrator.wire.request import REQUEST, CancelSaga, parse_request, request_record
 from orchestrator.wire.shape import Mismatch
 from orchestrator.wire.topics import Topics
@@ -58,8 +59,8 @@ PARSERS: Final[list[Callable[[IncomingRecord], object]]] = [
     parse_command,
     lambda record: decode_body(command_body(record), CODEC, lambda _: WITHDRAW),
     parse_reply,
-    lambda record: decode_body(reply_body(record), CODEC, lambda _: EVERYTHING),
-    lambda record: decode_failure(reply_body(record)),
+    lambda record: decode_body(body_of(HeaderReader(record), record.value), CODEC, lambda _: EVERYTHING),
+    lambda record: decode_failure(body_of(HeaderReader(record), record.value)),
     parse_request,
     parse_outcome,
     lambda record: parse_entry(record.value),

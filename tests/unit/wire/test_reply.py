@@ -7,9 +7,10 @@ import pytest
 from orchestrator.blueprint.avro import schema_id
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
-from orchestrator.wire.body import AvroBody, decode_body
+from orchestrator.wire.body import AvroBody, Body, body_of, decode_body
 from orchestrator.wire.command import CommandTemplate, ReceivedCommand, parse_command
-from orchestrator.wire.record import Headers, OutgoingRecord
+from orchestrator.wire.headers import HeaderReader
+from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import (
     FAILURE,
     PROGRESS,
@@ -21,7 +22,6 @@ from orchestrator.wire.reply import (
     parse_reply,
     progress,
     rejected,
-    reply_body,
     reply_record,
 )
 from orchestrator.wire.topics import Topics
@@ -130,15 +130,20 @@ def test_the_orchestrator_reads_what_was_answered(answer: Answer, expected: dict
         saga_id=SAGA_ID,
         command_id=COMMAND_ID,
         attempt=2,
+        headers=HeaderReader(record),
         **{**reply, **expected},  # type: ignore[arg-type] - by name
     )
-    body = reply_body(record)
+    body = body_in(record)
     assert body == (None if answer.value is None else AvroBody(answer.schema_id or "", answer.value))
+
+
+def body_in(record: IncomingRecord) -> Body | None:
+    return body_of(parse_reply(record).headers, record.value)
 
 
 def test_a_failure_says_what_and_why() -> None:
     record = received(reply_record(command(), failed("E", "m", retryable=False), TIME_MS))
-    assert decode_failure(reply_body(record)) == ("E", "m")
+    assert decode_failure(body_in(record)) == ("E", "m")
     assert decode_failure(None) == ("", "")
 
 
@@ -154,7 +159,7 @@ def test_a_reply_typed_by_hand_needs_four_headers() -> None:
         b'{"balance": 5}',
     )
     assert parse_reply(by_hand).command_id == "t-1/withdraw/0/do"
-    assert decode_body(reply_body(by_hand), RECEIPT, lambda _: None) == {"balance": 5}
+    assert decode_body(body_in(by_hand), RECEIPT, lambda _: None) == {"balance": 5}
 
 
 REJECTED = reply_record(command(), rejected("bank.Closed", RECEIPT, {"balance": 5}), TIME_MS).headers
@@ -188,8 +193,8 @@ def test_a_malformed_header_is_named(name: str, value: bytes, text: str) -> None
 def test_a_reply_of_the_wrong_type_is_not_read_as_the_right_one() -> None:
     record = received(reply_record(command(), completed(FAILURE, {"type": "a", "message": "b"}), TIME_MS))
     with pytest.raises(MessageRejected, match="expected a schema that was published"):
-        decode_body(reply_body(record), RECEIPT, lambda _: None)
+        decode_body(body_in(record), RECEIPT, lambda _: None)
     with pytest.raises(
         MessageRejected, match="expected record bank.Receipt, but it was written as record saga.Failure"
     ):
-        decode_body(reply_body(record), RECEIPT, {FAILURE.schema_id: FAILURE.schema}.get)
+        decode_body(body_in(record), RECEIPT, {FAILURE.schema_id: FAILURE.schema}.get)
