@@ -6,6 +6,7 @@ every saga's state. A released rule here is never edited: the events that it fol
 
 from typing import assert_never
 
+from orchestrator.blueprint import values
 from orchestrator.engine import events as e
 from orchestrator.engine.state import (
     REQUESTS_KEPT,
@@ -30,13 +31,23 @@ def evolve(state: SagaState | None, event: e.Event) -> SagaState:
     """The state after ``event``; only ``SagaStarted`` comes to no state, and it comes to nothing else."""
     if state is None:
         assert isinstance(event, e.SagaStarted), f"expected SagaStarted as a saga's first event, got {event}"
-        origin = Origin(event.saga_id, event.saga, event.blueprint, event.input, event.request_id, event.at_ms)
+        origin = Origin(
+            event.saga_id,
+            event.saga,
+            event.blueprint,
+            event.input,
+            event.request_id,
+            event.at_ms,
+            values.dumps(event.input),
+        )
         return SagaState(origin, 1, Running(None), (), {}, (), ())
     match event:
         case e.CommandSent():
             return _in(state, _with_exchange(state.phase, _sent(state.phase.exchange, event)))
         case e.StepCompleted() | e.StepProbed():
             return _step_answered(state, event)
+        case e.SagaCompleted() | e.CompensationStarted() | e.SagaCompensated():
+            return _turned(state, event)
         case e.StepRejected() | e.StepBecameUnknown() | e.StepUndone():
             return _step_closed(state, event)
         case (
@@ -51,8 +62,6 @@ def evolve(state: SagaState | None, event: e.Event) -> SagaState:
             return _in(state, _attempt_changed(state.phase, event))
         case e.EvaluationFailed():
             return _in(state, _evaluation_failed(state.phase, event))
-        case e.CompensationStarted() | e.SagaCompleted() | e.SagaCompensated():
-            return _turned(state, event)
         case e.LabelsSet():
             return SagaState(
                 state.origin,
