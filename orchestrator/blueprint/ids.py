@@ -22,6 +22,8 @@ def fault_of_saga_id(saga_id: str) -> str | None:
 def _fault(text: str, refused: frozenset[str]) -> str | None:
     if not 1 <= len(text) <= LENGTH_MAX:
         return f"expected 1 to {LENGTH_MAX} characters, got {len(text)}"
+    if text.isprintable() and refused.isdisjoint(text):  # no control character is printable
+        return None
     for character in text:
         if character in refused:
             return f"the character {character!r} is not allowed, it separates the parts of an id"

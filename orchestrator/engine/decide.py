@@ -42,7 +42,7 @@ def decide(program: Program | None, state: SagaState | None, input: Input) -> De
             return _without_saga(input)
         assert program is not None, f"expected the blueprint {state.blueprint}, got none"
         assert program.blueprint.hash == state.blueprint, f"expected {state.blueprint}, got {program.blueprint.hash}"
-        turn = Turn(program, state, input.now_ms)
+        turn = Turn(program, state, input.now_ms, [], [])
         _take(turn, input)
         return turn.decision()
     except Exception as problem:  # noqa: BLE001 - design: an exception in decide is an incident of that saga
@@ -83,7 +83,7 @@ def defect(program: Program | None, state: SagaState | None, came: Input, proble
     known = any(incident.reason == "defect" for incident in state.open_incidents)
     if known and state.due_ms is None:
         return Decision(answer=answer, ignored=text, state=state)
-    turn = Turn(program, state, came.now_ms)
+    turn = Turn(program, state, came.now_ms, [], [])
     turn.answer = answer
     turn.record(e.DefectFound(text=problem, at_ms=came.now_ms))
     open_incident(turn, None if state.exchange is None else state.exchange.step, "defect", text)

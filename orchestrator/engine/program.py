@@ -6,6 +6,7 @@ Made once for a blueprint and kept by its hash; values and closures only, so any
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, TypeAlias, assert_never
 
 from orchestrator.blueprint.expression import Evaluate, EvaluationError, Scope, compile_expression
@@ -152,8 +153,13 @@ def scope_of(state: SagaState) -> Scope:
         input=origin.input,
         replies=dict(state.done),
         id=origin.saga_id,
-        started_at=_EPOCH + timedelta(milliseconds=origin.started_ms),
+        started_at=_moment(origin.started_ms),
     )
+
+
+@lru_cache(maxsize=1_024)
+def _moment(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)
 
 
 def evaluate(compiled: Evaluate, scope: Scope) -> Data:

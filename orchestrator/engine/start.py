@@ -37,7 +37,7 @@ def start(program: Program | None, state: SagaState | None, request: StartSaga) 
         request_id=request.request_id,
         at_ms=request.now_ms,
     )
-    turn = Turn(program, evolve(None, started), request.now_ms, events=[started])
+    turn = Turn(program, evolve(None, started), request.now_ms, [started], [])
     advance(turn, 0)
     turn.answer = RequestAnswer(request_id=request.request_id, saga_id=request.saga_id, result="accepted", text="")
     return turn.decision()

@@ -4,7 +4,7 @@ The families of transitions (``forward``, ``compensation``, ``requests`` …) ar
 of the saga is always the state after everything recorded so far. A turn lives for one call of ``decide``.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orchestrator.engine.decision import Command, Decision, Outcome, RequestAnswer
 from orchestrator.engine.events import Event
@@ -20,8 +20,8 @@ class Turn:
     program: Program
     state: SagaState
     now_ms: int
-    events: list[Event] = field(default_factory=list["Event"])
-    commands: list[Command] = field(default_factory=list["Command"])
+    events: list[Event]
+    commands: list[Command]
     answer: RequestAnswer | None = None
     outcome: Outcome | None = None
     ignored: str | None = None
