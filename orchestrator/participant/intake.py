@@ -8,7 +8,6 @@ more than ``IN_WORK_MAX`` commands are in work; a partition that is taken away i
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any, Final
 from zlib import crc32
 
@@ -21,11 +20,11 @@ from orchestrator.broker.translation import ConnectionTrouble, error_of
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Inbox
 from orchestrator.participant.offsets import Offsets, Span
-from orchestrator.participant.replies import Delivery, ReplyProducer
+from orchestrator.participant.replies import ReplyProducer
 from orchestrator.participant.worker import Portion, Worker
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
-from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+from orchestrator.wire.record import IncomingRecord
 
 IN_WORK_MAX: Final = 1_000
 """Commands taken and not yet answered: what a crash makes others answer again, and the bound of the queues."""
@@ -50,7 +49,6 @@ class Intake:
         self, name: str, topic: str, settings: Settings, answering: Answering, inbox: Inbox[Any] | None, workers: int
     ) -> None:
         self._topic = topic
-        self._answering = answering
         self._offsets = Offsets()
         self._owned: set[int] = set()
         self._held: list[Message] = []
@@ -60,10 +58,10 @@ class Intake:
         connection = configuration.Connection(settings.kafka, settings.kafka_options)
         self._trouble = ConnectionTrouble()
         group = configuration.commands(name, settings.group_protocol, settings.session_timeout_ms)
-        self._replies = ReplyProducer(connection)
+        self._replies = ReplyProducer(connection, name, self._offsets, answering.too_large)
         self._consumer = made(Consumer, {**connection.client(self._trouble), **group, "on_commit": self._on_commit})
         self._workers = [
-            Worker(answering, inbox.session() if inbox is not None else None, self._reply) for _ in range(workers)
+            Worker(answering, inbox.session() if inbox is not None else None, self._replies) for _ in range(workers)
         ]
         self._threads = [
             threading.Thread(target=worker.run, name=f"{name}-worker-{number}", daemon=True)
@@ -72,6 +70,7 @@ class Intake:
 
     def start(self) -> None:
         """Join the group."""
+        self._replies.start()
         for thread in self._threads:
             thread.start()
         self._consumer.subscribe(
@@ -86,7 +85,6 @@ class Intake:
             raise self._trouble.explained(error_of(error), f"read {self._topic}") from error
 
     def _step(self) -> None:
-        self._replies.poll(0)
         self._raise_failure()
         if time.monotonic() - self._committed_at >= COMMIT_EVERY_S:
             self._commit(asynchronous=True)
@@ -164,7 +162,7 @@ class Intake:
                 self._consumer.pause(self._partitions(self._owned))
                 self._paused = True
             self._hand_out(self._poll_while_paused())
-        self._replies.poll(IDLE_S)
+        self._offsets.wait(IDLE_S)
 
     def _poll_while_paused(self) -> Sequence[Message]:
         message = self._consumer.poll(0)  # keeps the membership; a partition assigned just now is not paused yet
@@ -175,27 +173,6 @@ class Intake:
         if self._paused:
             self._consumer.resume(self._partitions(self._owned))
             self._paused = False
-
-    # ------------------------------------------------------------ answering
-
-    def _reply(self, record: IncomingRecord, span: Span, reply: OutgoingRecord | None) -> None:
-        """Called by workers."""
-        told = partial(self._told, record, span)
-        if reply is None:
-            self._replies.answered(told)
-        else:
-            self._replies.send(reply, told)
-
-    def _told(self, record: IncomingRecord, span: Span, delivery: Delivery) -> None:
-        """Called by ``poll`` of the producer: in the intake's thread."""
-        if delivery is Delivery.TOO_LARGE:
-            reply = self._answering.too_large(record)
-            self._replies.send(reply, partial(self._told_last, span))
-        else:
-            self._offsets.answered(span)
-
-    def _told_last(self, span: Span, _: Delivery) -> None:
-        self._offsets.answered(span)
 
     def _raise_failure(self) -> None:
         if self._replies.failure is not None:
@@ -250,18 +227,18 @@ class Intake:
 
     def _finish(self, partitions: set[int]) -> None:
         """Wait until all that was taken of ``partitions`` is answered; after a while drop what has not begun."""
-        self._poll_replies_until(lambda: not self._offsets.busy(partitions))
+        self._wait_until(lambda: not self._offsets.busy(partitions))
         if self._offsets.busy(partitions):
             _log.warning("commands are dropped: others will answer them", topic=self._topic)
             self._offsets.drop(partitions)
             for worker in self._workers:
                 worker.drop()
-            self._poll_replies_until(lambda: not any(_drops(worker) for worker in self._workers))
+            self._wait_until(lambda: not any(_drops(worker) for worker in self._workers))
 
-    def _poll_replies_until(self, done: Callable[[], bool]) -> None:
+    def _wait_until(self, done: Callable[[], bool]) -> None:
         until = time.monotonic() + FINISH_S
         while not done() and time.monotonic() < until and self._replies.failure is None:
-            self._replies.poll(0.05)
+            self._offsets.wait(0.05)
 
     def _partitions(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]

@@ -1,7 +1,6 @@
-"""One thread of a participant: answers the commands it is handed, in order, and hands the replies to the producer."""
+"""One thread of a participant: answers the commands it is handed, in order, and posts the replies."""
 
 import threading
-from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final, TypeAlias
 
@@ -9,8 +8,9 @@ from orchestrator.errors import Unavailable
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Session
 from orchestrator.participant.offsets import Span
+from orchestrator.participant.replies import Reply, ReplyProducer
 from orchestrator.telemetry import logger
-from orchestrator.wire.record import IncomingRecord, OutgoingRecord
+from orchestrator.wire.record import IncomingRecord
 
 Portion: TypeAlias = list[tuple[IncomingRecord, Span]]
 """What one poll gave for one worker, in the order of the partition."""
@@ -22,17 +22,9 @@ _log = logger("participant")
 
 
 class Worker:
-    """Runs in a thread of its own until it is handed None.
+    """Runs in a thread of its own until it is handed None."""
 
-    ``reply`` is called for each answered record, with None where there is nothing to reply; it must be quick.
-    """
-
-    def __init__(
-        self,
-        answering: Answering,
-        session: Session[Any] | None,
-        reply: Callable[[IncomingRecord, Span, OutgoingRecord | None], None],
-    ) -> None:
+    def __init__(self, answering: Answering, session: Session[Any] | None, replies: ReplyProducer) -> None:
         self.queue: SimpleQueue[Portion | None] = SimpleQueue()
         self.current: Span | None = None
         """What is being answered now; others only read it."""
@@ -40,7 +32,7 @@ class Worker:
         """What ended the thread, if it was no answer's."""
         self._answering = answering
         self._session = session
-        self._reply = reply
+        self._replies = replies
         self._dropped = threading.Event()
 
     def run(self) -> None:
@@ -49,6 +41,7 @@ class Worker:
             while (portion := self.queue.get()) is not None:
                 for record, span in portion:
                     self._work(record, span)
+                self._replies.hurry()
         except BaseException as error:  # noqa: BLE001 - a dead worker would block its keys in silence: the intake raises it
             self.failure = error
         finally:
@@ -71,6 +64,6 @@ class Worker:
                 self._dropped.clear()
                 pause_s = min(2 * pause_s, BACKOFF_MAX_S)
             else:
-                self._reply(record, span, reply)
+                self._replies.post(Reply(record, span, reply))
                 break
         self.current = None

@@ -98,6 +98,18 @@ def test_an_offset_is_committed_only_when_everything_below_it_is_answered(side: 
         until(lambda: side.committed() == side.ends())
 
 
+def test_a_reply_does_not_wait_for_a_slow_command_behind_it(side: Side, bank_name: str) -> None:
+    gate, bank = Gate(), Participant(bank_name)
+    bank.handles(Withdraw)(gate)
+    side.send(side.command(WITHDRAW, "quick", key="a"), side.command(WITHDRAW, "slow", key="a"))
+    with bank.running(side.settings, workers=1):
+        assert gate.reached.wait(30)
+        (reply,) = side.next_replies(1)
+        assert reply.saga_id == "quick"
+        gate.opened.set()
+        side.next_replies(1)
+
+
 def test_a_stop_finishes_what_was_taken(side: Side, bank_name: str) -> None:
     gate, bank = Gate(), Participant(bank_name)
     bank.handles(Withdraw)(gate)
