@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import RECORD_NAME, Data
-from orchestrator.wire.shape import Mismatch, Shape, Source, shown, utf8, write_block, write_long
+from orchestrator.wire.shape import Mismatch, Shape, Source, long_bytes, shown, utf8, write_block, write_long
 from orchestrator.wire.tree import Tree
 
 T = TypeVar("T")
@@ -210,13 +210,14 @@ class UnionShape(Shape):
 
     def __init__(self, branches: Sequence[Shape]) -> None:
         self._branches = tuple(branches)
+        numbered = [(long_bytes(number), branch) for number, branch in enumerate(branches)]
         self._records = {
-            branch.name: (number, branch) for number, branch in enumerate(branches) if isinstance(branch, RecordShape)
+            branch.name: (number, branch) for number, branch in numbered if isinstance(branch, RecordShape)
         }
         self._named = len(self._records) > 1
-        self._by_kind: dict[type, tuple[int, Shape]] = {}
+        self._by_kind: dict[type, tuple[bytes, Shape]] = {}
         self.expected = " or ".join(branch.expected for branch in branches)
-        for number, branch in enumerate(branches):
+        for number, branch in numbered:
             if isinstance(branch, RecordShape) and self._named:
                 continue
             if branch.kind in self._by_kind or (branch.kind is dict and self._named):
@@ -225,7 +226,7 @@ class UnionShape(Shape):
 
     def write(self, data: Data, out: bytearray) -> None:
         number, branch = self._branch(data)
-        write_long(number, out)
+        out += number
         branch.write(data, out)
 
     def read(self, source: Source) -> Data:
@@ -263,7 +264,8 @@ class UnionShape(Shape):
         _, branch = self._branch(data)
         return self._tagged(branch, branch.resolve(data))
 
-    def _branch(self, data: Data) -> tuple[int, Shape]:
+    def _branch(self, data: Data) -> tuple[bytes, Shape]:
+        """Which one, and its number as it is written."""
         if type(data) is dict and self._named:
             return self._record(data.get(RECORD_NAME))
         found = self._by_kind.get(type(data))
@@ -271,7 +273,7 @@ class UnionShape(Shape):
             raise Mismatch(self.expected, shown(data))
         return found
 
-    def _record(self, name: object) -> tuple[int, Shape]:
+    def _record(self, name: object) -> tuple[bytes, Shape]:
         found = self._records.get(name) if isinstance(name, str) else None
         if found is None:
             raise Mismatch(f"{RECORD_NAME!r} with one of {', '.join(self._records)}", shown(name))

@@ -12,7 +12,18 @@ from uuid import UUID
 
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import Data
-from orchestrator.wire.shape import LONG_MAX, LONG_MIN, Mismatch, Shape, Source, shown, utf8, write_block, write_long
+from orchestrator.wire.shape import (
+    LONG_MAX,
+    LONG_MIN,
+    Mismatch,
+    Shape,
+    Source,
+    long_bytes,
+    shown,
+    utf8,
+    write_block,
+    write_long,
+)
 from orchestrator.wire.tree import Tree
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -303,14 +314,14 @@ class EnumShape(Shape):
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self._symbols = tuple(symbols)
-        self._numbers = {symbol: number for number, symbol in enumerate(symbols)}
+        self._numbers = {symbol: long_bytes(number) for number, symbol in enumerate(symbols)}
         self.expected = f"one of {', '.join(symbols)}"
 
     def write(self, data: Data, out: bytearray) -> None:
         number = self._numbers.get(data) if type(data) is str else None
         if number is None:
             raise Mismatch(self.expected, shown(data))
-        write_long(number, out)
+        out += number
 
     def read(self, source: Source) -> Data:
         number = source.long()

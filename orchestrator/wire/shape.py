@@ -18,6 +18,8 @@ Items of records without fields take no bytes, so that five bytes could ask for 
 """
 
 _VARINT_BITS_MAX: Final = 63
+_SHORT_BLOCK: Final = 64
+"""Bytes; the length of less is one byte."""
 
 _SHORT: Final = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
@@ -69,6 +71,9 @@ class Source:
         value = shift = 0
         try:
             byte = data[at]
+            if byte <= 0x7F:  # noqa: PLR2004 - most are lengths, of one byte
+                self.at = at + 1
+                return (byte >> 1) ^ -(byte & 1)
             while byte > 0x7F:  # noqa: PLR2004 - the bit that says: more follows
                 value |= (byte & 0x7F) << shift
                 shift += 7
@@ -115,9 +120,20 @@ def write_long(value: int, out: bytearray) -> None:
     out.append(value)
 
 
+def long_bytes(value: int) -> bytes:
+    """What ``write_long`` appends."""
+    out = bytearray()
+    write_long(value, out)
+    return bytes(out)
+
+
 def write_block(block: bytes, out: bytearray) -> None:
     """Append ``block`` behind its length."""
-    write_long(len(block), out)
+    length = len(block)
+    if length < _SHORT_BLOCK:
+        out.append(length << 1)
+    else:
+        write_long(length, out)
     out += block
 
 
