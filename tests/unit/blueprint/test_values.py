@@ -1,6 +1,8 @@
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -65,6 +67,23 @@ def test_a_dict_that_looks_like_a_tag_stays_a_dict() -> None:
     assert values.loads(values.dumps(data)) == data
 
 
+def test_what_is_as_deep_as_python_reads_is_written() -> None:
+    text = '{"a":[' * 400 + "1" + "]}" * 400
+    assert values.dumps(values.loads(text)) == text
+
+
+class Color(StrEnum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+def test_a_subclass_is_written_as_its_class() -> None:
+    assert values.dumps([Color.RED, Level.HIGH]) == '["red",3]'
+
+
 def test_plain_is_for_people() -> None:
     data: Data = {
         "n": Decimal("1E+2"),
@@ -84,10 +103,12 @@ def test_plain_is_for_people() -> None:
         (Decimal("NaN"), "expected a finite decimal, got NaN"),
         (datetime(2026, 1, 2), "expected a time with its zone"),  # noqa: DTZ001  # what is refused
         ({"x": object()}, "expected a value that messages can hold"),
-        (float("inf"), "Out of range float values"),
+        (float("inf"), "expected a value that messages can hold"),
+        ([1.5], "expected a value that messages can hold, got 1.5, a float"),
+        ({1: "x"}, "not subscriptable"),
     ],
 )
-def test_what_is_no_data_is_refused(data: Data, text: str) -> None:
+def test_what_is_no_data_is_refused(data: Any, text: str) -> None:
     with pytest.raises((TypeError, ValueError), match=text):
         values.dumps(data)
 
