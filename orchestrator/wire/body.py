@@ -53,20 +53,20 @@ def decode_body(body: Body | None, codec: Codec, schema_of: Callable[[str], Json
     schemas topic to an end fetched now, and tries once more.
     """
     match body:
-        case None:
-            raise MessageRejected("undecodable", f"expected a body, got none, in {codec.name}")
-        case JsonBody(text, member):
-            return codec.decode_json(text, member)
-        case AvroBody(schema_id, value) if schema_id == codec.schema_id:
-            return codec.decode(value)
-        case AvroBody(schema_id, value):
-            writer = schema_of(schema_id)
+        case AvroBody():
+            if body.schema_id == codec.schema_id:
+                return codec.decode(body.value)
+            writer = schema_of(body.schema_id)
             if writer is None:
                 raise MessageRejected(
                     "unknown_schema",
-                    f"expected a schema that was published, got {schema_id}, in {codec.name}: "
+                    f"expected a schema that was published, got {body.schema_id}, in {codec.name}: "
                     f"deploy what writes it with its schemas, or write with {codec.schema_id}",
                 )
-            return codec.decode_written_with(value, writer)
+            return codec.decode_written_with(body.value, writer)
+        case JsonBody():
+            return codec.decode_json(body.text, body.member)
+        case None:
+            raise MessageRejected("undecodable", f"expected a body, got none, in {codec.name}")
         case _:
             assert_never(body)

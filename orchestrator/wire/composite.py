@@ -140,7 +140,8 @@ class RecordShape(Shape):
     def write(self, data: Data, out: bytearray) -> None:
         if type(data) is not dict:
             raise Mismatch(self.expected, shown(data))
-        if len(data) != len(self._names):
+        named = RECORD_NAME in data
+        if len(data) != len(self._names) + named or (named and data[RECORD_NAME] != self.name):
             self._refuse_others(data)
         name = ""
         try:

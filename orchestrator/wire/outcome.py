@@ -26,6 +26,7 @@ from orchestrator.wire.schemas import own_schema
 from orchestrator.wire.topics import Topics
 
 OUTCOME: Final = codec_for(own_schema("outcome"))
+_BODY: Final = ((CONTENT_TYPE, AVRO.encode()), (DATASCHEMA, OUTCOME.schema_id.encode()))
 
 ANSWERED: Final = "saga.RequestAnswered"
 ENDED: Final = "saga.SagaEnded"
@@ -77,8 +78,7 @@ def outcome_record(topics: Topics, shard: int, outcome: Outcome, time_ms: int) -
         (SOURCE, source_of(topics.namespace, shard)),
         (SUBJECT, saga_id),
         (TIME, time_header(time_ms)),
-        (CONTENT_TYPE, AVRO.encode()),
-        (DATASCHEMA, OUTCOME.schema_id.encode()),
+        *_BODY,
     )
     return OutgoingRecord(topics.outcomes, shard, saga_id, headers, OUTCOME.encode(data))
 
@@ -93,7 +93,8 @@ def _data_of(outcome: Outcome) -> tuple[str, str, Data]:
                 "text": outcome.text,
             }
             return ANSWERED, f"{outcome.request_id}/answer", answer
-        case SagaEnded(output=output, rejection=rejection):
+        case SagaEnded():
+            output, rejection = outcome.output, outcome.rejection
             end: Data = {
                 RECORD_NAME: ENDED,
                 "saga": outcome.saga,
