@@ -19,6 +19,7 @@ from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker, MemoryCluster
 from orchestrator.broker.topology import command_topic, namespace_topics
 from orchestrator.client.contract import Contract
+from orchestrator.interpreter import tuned
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.handlers import checked
 from orchestrator.participant.schemas import Schemas
@@ -186,7 +187,8 @@ def main() -> None:
     parser.add_argument("--sagas", type=int, default=5_000, help="(5,000)")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     arguments = parser.parse_args()
-    found = measure(arguments.sagas)
+    with tuned():
+        found = measure(arguments.sagas)
     if arguments.json:
         print(json.dumps(found))
     else:

@@ -1,4 +1,4 @@
-"""How the threads of a process share the interpreter while Kafka's client works beside code that computes.
+"""How a service uses the interpreter: how its threads share it beside Kafka's client, and when it collects garbage.
 
 A thread that comes back from a library asks for the interpreter, and a computing thread gives it away after
 ``SWITCH_S``. Kafka's binding asks once for each record that was delivered. Beside several threads that compute, each of
@@ -10,6 +10,7 @@ one compute: ``waiting``. Neither is a lock of anything: a place where one of th
 ``waiting`` comes before any lock of one's own, since its end waits for those who compute.
 """
 
+import gc
 import sys
 import threading
 from collections.abc import Generator
@@ -20,6 +21,10 @@ SWITCH_S: Final = 0.001
 """How long a thread may compute before another one gets the interpreter: Python's default of 5 ms delays whoever comes
 back from a server, and 0.2 ms costs a third of the throughput in switching (measured with all of an orchestrator's
 threads, docs/adr/0007)."""
+
+COLLECT_AFTER: Final = 50_000
+"""New objects after which reference cycles are looked for. With Python's default of 700 every batch is looked through
+many times, though it makes no cycle: 200 µs a transfer in the core instead of 174 (``bench.core``)."""
 
 
 class _Turn(threading.local):
@@ -64,11 +69,13 @@ def is_idle() -> bool:
 
 
 @contextmanager
-def quick_switches() -> Generator[None]:
-    """Within this block threads switch often; for the main function of a process, since it holds for all threads."""
-    before = sys.getswitchinterval()
+def tuned() -> Generator[None]:
+    """Within this block threads switch often and garbage is seldom collected; for the main function of a process."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(SWITCH_S)
+    gc.set_threshold(COLLECT_AFTER, *thresholds[1:])
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)

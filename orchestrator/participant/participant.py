@@ -15,7 +15,7 @@ from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
-from orchestrator.interpreter import quick_switches
+from orchestrator.interpreter import tuned
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
 from orchestrator.participant.handlers import Handler, Handles, checked
@@ -89,7 +89,7 @@ class Participant(Generic[Connection]):
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         _log.info("the participant answers", participant=self.name, topic=self._topic)
         try:
-            with quick_switches():
+            with tuned():
                 runner.ended.wait()
             _log.info("the participant stops", participant=self.name, why=asked)
             self.stop()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.errors import OrchestratorError, Unavailable
-from orchestrator.interpreter import computing, quick_switches
+from orchestrator.interpreter import computing, tuned
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.ownership import Plant, Shard
 from orchestrator.shard.relay import Relay
@@ -66,7 +66,7 @@ class Runner:
 
     def run(self) -> None:
         """Own shards until ``stop``; raises what no retry can mend: a wrong setting, a defect."""
-        with quick_switches():
+        with tuned():
             self._run()
 
     def _run(self) -> None:

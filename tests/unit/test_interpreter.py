@@ -1,3 +1,4 @@
+import gc
 import sys
 import threading
 from collections.abc import Iterator
@@ -5,7 +6,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from orchestrator.interpreter import SWITCH_S, computing, is_idle, quick_switches, waiting
+from orchestrator.interpreter import COLLECT_AFTER, SWITCH_S, computing, is_idle, tuned, waiting
 
 ANSWER_S = 10.0
 
@@ -78,8 +79,9 @@ def test_the_turn_ends_with_an_error() -> None:
     assert is_idle()
 
 
-def test_threads_switch_often_within_the_block_only() -> None:
-    before = sys.getswitchinterval()
-    with quick_switches():
+def test_a_service_is_tuned_within_its_block_only() -> None:
+    before = sys.getswitchinterval(), gc.get_threshold()
+    with tuned():
         assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
-    assert sys.getswitchinterval() == before
+        assert gc.get_threshold()[0] == COLLECT_AFTER
+    assert (sys.getswitchinterval(), gc.get_threshold()) == before
