@@ -69,7 +69,7 @@ def _pass(turn: Turn, index: int) -> bool:
             return False
         case PreparedLabel():
             scope = scope_of(turn.state)
-            attributes = {name: evaluate(compiled, scope) for name, compiled in node.attributes}
+            attributes = {name: _label(name, evaluate(compiled, scope)) for name, compiled in node.attributes}
             turn.record(e.LabelsSet(attributes=attributes, at_ms=turn.now_ms))
             return True
         case PreparedRequire():
@@ -84,6 +84,13 @@ def _pass(turn: Turn, index: int) -> bool:
             return False
         case _:
             assert_never(node)
+
+
+def _label(name: str, value: Data) -> Data:
+    """The value of a label; raises ``EvaluationError`` for one that cannot be searched for."""
+    if isinstance(value, str) and "\0" in value:
+        raise EvaluationError(f"expected text without NUL for the label {name}, which is indexed, got {value!r:.200}")
+    return value
 
 
 def _end_with(turn: Turn, index: int, why: PreparedAnswer) -> None:

@@ -12,6 +12,7 @@ def open_incident(turn: Turn, step: str | None, reason: e.IncidentReason, text: 
     if any(known.step == step and known.reason == reason for known in turn.state.open_incidents):
         return False
     number = len(turn.state.incidents) + 1
+    text = text.replace("\0", "\N{SYMBOL FOR NULL}")  # a participant's words may have one, and no database's text may
     turn.record(e.IncidentOpened(number=number, step=step, reason=reason, text=text, at_ms=turn.now_ms))
     return True
 

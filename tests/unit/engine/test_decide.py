@@ -120,3 +120,11 @@ def test_the_commands_of_a_step_say_what_they_undo(started: SagaState) -> None:
     assert [(command.command_id, command.undoes) for command in back.commands] == [
         ("s1/withdraw/0/undo", "s1/withdraw/0/do")
     ]
+
+
+def test_a_nul_in_a_participants_words_is_shown_as_a_symbol_for_no_database_stores_it(started: SagaState) -> None:
+    pivot = decide(PROGRAM, started, REPLY).state
+    broken = replace(REPLY, command_id="s1/deposit/0/do", outcome="failed", type="Bro\0ken", body="a\0b")
+    incident = decide(PROGRAM, pivot, broken).events[-1]
+    assert isinstance(incident, e.IncidentOpened)
+    assert "(Bro␀ken)" in incident.text
