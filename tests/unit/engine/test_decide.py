@@ -127,4 +127,4 @@ def test_a_nul_in_a_participants_words_is_shown_as_a_symbol_for_no_database_stor
     broken = replace(REPLY, command_id="s1/deposit/0/do", outcome="failed", type="Bro\0ken", body="a\0b")
     incident = decide(PROGRAM, pivot, broken).events[-1]
     assert isinstance(incident, e.IncidentOpened)
-    assert "(Bro␀ken)" in incident.text
+    assert "(Bro␀ken: a␀b)" in incident.text
