@@ -3,12 +3,12 @@
 The driver is this process, with the client that users have; its cost is part of what is measured.
 """
 
-import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from bench.bank import CLOSED
@@ -88,60 +88,83 @@ def at_rate(client: Client, count: int, per_second: float, look: Callable[[int],
     return _Crowd(client, look).serve(count, count, per_second)
 
 
+class _Flight:
+    """A transfer in flight: when it should have started, and when it has ended, in seconds of ``perf_counter``."""
+
+    __slots__ = ("due", "ended", "handle")
+
+    def __init__(self, due: float, handle: Handle[Receipt]) -> None:
+        self.due = due
+        self.ended = 0.0
+        self.handle = handle
+
+    def compensated(self) -> bool:
+        """Whether it was refunded; raises what else an outcome raises."""
+        try:
+            self.handle.outcome(0)
+        except Compensated:
+            return True
+        return False
+
+
 class _Crowd:
-    """Many transfers in flight; outcomes are taken in the client's thread."""
+    """Many transfers in flight; their ends are noted in the client's thread, their outcomes are asked for in this."""
 
     def __init__(self, client: Client, look: Callable[[int], None]) -> None:
         self._client = client
         self._look = look
         self._looked_s = 0.0
-        self._handles: list[Handle[Receipt]] = []
-        self._due: dict[str, float] = {}
-        self._ended: list[tuple[str, float]] = []
-        self._room = threading.Semaphore(0)
+        self._flying: set[_Flight] = set()
+        """Held, for the client forgets what nobody holds."""
+        self._landed: SimpleQueue[_Flight] = SimpleQueue()
+        self._latencies_ms: list[float] = []
+        self._compensated = 0
+        self._last_s = 0.0
 
     def serve(self, count: int, window: int, per_second: float | None) -> Served:
-        self._room = threading.Semaphore(window)
         began = time.perf_counter()
         for number in range(1, count + 1):
-            self._take_room()
+            if number > window:
+                self._land()
             self._start(number, None if per_second is None else began + (number - 1) / per_second)
-        for _ in range(window):
-            self._take_room()
-        latencies = sorted((ended - self._due[name]) * 1000 for name, ended in self._ended)
-        return Served(max(ended for _, ended in self._ended) - began, latencies, _compensated(self._handles))
+        while len(self._latencies_ms) < count:
+            self._land()
+        return Served(self._last_s - began, sorted(self._latencies_ms), self._compensated)
 
-    def _take_room(self) -> None:
-        """Wait until fewer than the window are in flight. Raises ``SystemExit`` when nothing ends any more."""
+    def _land(self) -> None:
+        """Wait until one more has ended. Raises ``SystemExit`` when nothing ends any more."""
         until = time.perf_counter() + OUTCOME_S
-        while not self._room.acquire(timeout=LOOK_S):
-            self._look(len(self._ended))
-            if time.perf_counter() > until:
-                raise SystemExit(f"expected an outcome within {OUTCOME_S:.0f} s, got none after {len(self._ended)}")
-        if time.perf_counter() - self._looked_s > LOOK_S:
-            self._looked_s = time.perf_counter()
-            self._look(len(self._ended))
+        while True:
+            try:
+                flight = self._landed.get(timeout=LOOK_S)
+            except Empty:
+                self._look_now_and_then()
+                if time.perf_counter() > until:
+                    done = len(self._latencies_ms)
+                    raise SystemExit(f"expected an outcome within {OUTCOME_S:.0f} s, got none after {done}") from None
+            else:
+                break
+        self._flying.remove(flight)
+        self._last_s = max(self._last_s, flight.ended)
+        self._latencies_ms.append((flight.ended - flight.due) * 1000)
+        self._compensated += flight.compensated()
+
+    def _look_now_and_then(self) -> None:
+        now = time.perf_counter()
+        if now - self._looked_s > LOOK_S:
+            self._looked_s = now
+            self._look(len(self._latencies_ms))
 
     def _start(self, number: int, due: float | None) -> None:
         while due is not None and (early := due - time.perf_counter()) > 0:
             time.sleep(max(early, PACE_S))
+        self._look_now_and_then()
         started = time.perf_counter()
         handle = self._client.submit(money_transfer, transfer(number))
-        self._due[handle.id] = started if due is None else due
-        self._handles.append(handle)
-        handle.add_done_callback(self._end)
+        flight = _Flight(started if due is None else due, handle)
+        self._flying.add(flight)
+        handle.add_done_callback(partial(self._end, flight))
 
-    def _end(self, handle: Handle[Receipt]) -> None:
-        self._ended.append((handle.id, time.perf_counter()))
-        self._room.release()
-
-
-def _compensated(handles: Iterable[Handle[Receipt]]) -> int:
-    """How many were refunded; raises what else an outcome raises."""
-    count = 0
-    for handle in handles:
-        count += 1
-        with suppress(Compensated):
-            handle.outcome(0)
-            count -= 1
-    return count
+    def _end(self, flight: _Flight, _: Handle[Receipt]) -> None:
+        flight.ended = time.perf_counter()
+        self._landed.put(flight)

@@ -37,6 +37,10 @@ QUEUED_KILOBYTES: Final = 1_024
 """What a shard's consumer reads ahead."""
 FETCH_BYTES: Final = 262_144
 """Of one partition in one answer; a larger record comes alone."""
+FLUSHED_LINGER_MS: Final = 100
+"""Of producers that are flushed as soon as what shall leave together is handed over: nobody waits for it, it only must
+be longer than the handing over. With 0 the first record leaves alone, and librdkafka's thread spins until it is stored.
+"""
 UNACKNOWLEDGED_KILOBYTES: Final = 65_536
 """What a producer holds; the relay's transactions are below it, so it is a bound and no pace."""
 
@@ -184,7 +188,13 @@ def relay(transactional_id: str, transaction_timeout_ms: int) -> Configuration:
 
 def publisher(timeout_ms: int) -> Configuration:
     """The producer for what is written outside of transactions; gives up after ``timeout_ms``."""
-    return {**_writer(), "delivery.timeout.ms": timeout_ms, "retry.backoff.ms": 50}
+    return {
+        **_writer(),
+        "linger.ms": FLUSHED_LINGER_MS,
+        "delivery.timeout.ms": timeout_ms,
+        "delivery.report.only.error": True,
+        "retry.backoff.ms": 50,
+    }
 
 
 def commands(group: str, protocol: str, session_timeout_ms: int) -> Configuration:
@@ -206,11 +216,9 @@ def commands(group: str, protocol: str, session_timeout_ms: int) -> Configuratio
 
 def replies() -> Configuration:
     """A participant's producer: it waits for the brokers as long as it takes, meanwhile commands stay uncommitted."""
-    # Replies are sent in rounds, each flushed as soon as it is handed over whole: nobody waits for the linger, it only
-    # must be longer than the hand-over takes.
     return {
         **_writer(),
-        "linger.ms": 100,
+        "linger.ms": FLUSHED_LINGER_MS,
         "compression.type": "none",
         "delivery.timeout.ms": 0,
         "retry.backoff.ms": 50,

@@ -3,6 +3,7 @@
 import threading
 import time
 import uuid
+from functools import partial
 from typing import Any, Final, Self, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -82,6 +83,7 @@ class Client:
         or an input that cannot be.
         """
         handle = self.submit(definition, input, id=id, key=key)
+        self._connected().hurry()
         handle.answered(timeout)
         return handle
 
@@ -97,11 +99,10 @@ class Client:
         contract = self._contract(definition)
         connection = self._connected()
         connection.publish(contract.input_codec)
-        saga_id = self._id(contract.name, id, key)
-        request = StartSaga(
-            request_id=str(uuid.uuid4()), saga_id=saga_id, saga=contract.name, input=contract.input(input)
-        )
-        return Handle(connection.send(request), request.request_id, contract, connection.look_back)
+        request_id = str(uuid.uuid4())
+        saga_id = self._id(contract.name, id, key) or request_id
+        request = StartSaga(request_id=request_id, saga_id=saga_id, saga=contract.name, input=contract.input(input))
+        return Handle(connection.send(request), request_id, contract, connection.look_back)
 
     def start_named(
         self,
@@ -124,11 +125,13 @@ class Client:
                 f"got {connection.definitions.known()}: deploy it first (saga deploy FILE)"
             )
         contract = UntypedContract(blueprint, connection.schemas.find)
-        saga_id = self._id(name, id, key)
+        request_id = str(uuid.uuid4())
+        saga_id = self._id(name, id, key) or request_id
         body = contract.input(input_json)
-        request = StartSaga(request_id=str(uuid.uuid4()), saga_id=saga_id, saga=name, input=body)
+        request = StartSaga(request_id=request_id, saga_id=saga_id, saga=name, input=body)
         reader = PlainReader(connection.schemas.find)
-        handle = Handle(connection.send(request), request.request_id, reader, connection.look_back)
+        handle = Handle(connection.send(request), request_id, reader, connection.look_back)
+        connection.hurry()
         handle.answered(timeout)
         return handle
 
@@ -161,15 +164,19 @@ class Client:
     # ------------------------------------------------------------ within
 
     def _ask(self, request: Request, timeout: float) -> Answered:
-        return answer_to(self._connected().send(request), request.request_id, timeout)
+        connection = self._connected()
+        watch = connection.send(request)
+        connection.hurry()
+        return answer_to(watch, request.request_id, timeout)
 
-    def _id(self, saga: str, id: str | None, key: str | None) -> str:  # noqa: A002
+    def _id(self, saga: str, id: str | None, key: str | None) -> str | None:  # noqa: A002
+        """The id that the caller asks for; None: a new one, and that of the request is as new as any."""
         if id is not None and key is not None:
             raise ValueError("expected id= or key=, got both: a key makes the id")
         if key is not None:
             return keyed_saga_id(self.settings.namespace, saga, key)
         if id is None:
-            return str(uuid.uuid4())
+            return None
         fault = fault_of_saga_id(id)
         if fault is not None:
             raise ValueError(f"saga id {id!r}: {fault}")
@@ -211,16 +218,19 @@ class _Connection:
         self.schemas = SchemaTopic(self._broker, topics)
         self.definitions = Definitions(self._broker, topics)
         self._sender = Sender(settings, topics.requests)
-        self._listener = Listener(settings, topics.outcomes, self.watches, self._sender.tell)
+        self._listener = Listener(settings, topics.outcomes, self.watches)
         self._listener.start(self._shards)
 
     def send(self, request: Request) -> Watch:
         """Send ``request``, and listen for what becomes of its saga while somebody holds the watch."""
         watch = self.watches.of(request.saga_id)
         record = request_record(self._topics, self._shards, request, time.time_ns() // 1_000_000)
-        request_id = request.request_id
-        self._sender.send(record, lambda error: watch.fail(request_id, error))
+        self._sender.post(record, partial(watch.fail, request.request_id))
         return watch
+
+    def hurry(self) -> None:
+        """Somebody waits for the answer to what was sent: nothing is gained by waiting for more requests."""
+        self._sender.hurry()
 
     def publish(self, codec: Codec) -> None:
         """Publish a schema before its first use."""

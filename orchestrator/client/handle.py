@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Generic, Literal, Protocol, TypeVar
 
 from orchestrator.blueprint.ids import no_such_saga
@@ -40,6 +41,8 @@ class Reader(Protocol[Output_co]):
 class Handle(Generic[Output_co]):
     """One saga. Any thread may use it; as long as somebody holds it, what becomes of the saga is listened for."""
 
+    __slots__ = ("__weakref__", "_look_back", "_may_be_past", "_reader", "_request_id", "_watch")
+
     def __init__(
         self,
         watch: Watch,
@@ -73,7 +76,7 @@ class Handle(Generic[Output_co]):
 
     def add_done_callback(self, callback: Callable[["Handle[Output_co]"], None]) -> None:
         """Call ``callback`` with this handle once the saga has ended, from a thread of the client; it must be quick."""
-        self._watch.when_ended(lambda: callback(self))
+        self._watch.when_ended(partial(callback, self))
 
     def outcome(self, timeout: float | None = None) -> Output_co:
         """Wait for the saga's end, at most ``timeout`` seconds, and return what it returned.

@@ -4,7 +4,7 @@ Reads all partitions, in no group, and decodes only what somebody waits for.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -29,12 +29,11 @@ _log = logger("client")
 
 
 class Listener:
-    """Tells ``watches`` what is read; ``tick`` is called between two polls, at least every ``IDLE_S``."""
+    """Tells ``watches`` what is read."""
 
-    def __init__(self, settings: Settings, topic: str, watches: Watches, tick: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, topic: str, watches: Watches) -> None:
         self._topic = topic
         self._watches = watches
-        self._tick = tick
         self._stopping = threading.Event()
         self._trouble = ConnectionTrouble()
         connection = configuration.Connection(settings.kafka, settings.kafka_options)
@@ -74,7 +73,6 @@ class Listener:
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
-            self._tick()
             first = self._consumer.poll(IDLE_S)
             if first is not None:
                 self._tell([first, *self._consumer.consume(POLL_MAX, 0)])

@@ -17,15 +17,19 @@ NEXT_LOOK_S: Final = 3600.0
 
 
 class Watch:
-    """One saga, as far as this process knows."""
+    """One saga, as far as this process knows. Small and quickly made, for there are as many as sagas in flight."""
+
+    __slots__ = ("__weakref__", "_callbacks", "_changed", "_failure", "_lock", "answers", "ended", "saga_id")
 
     def __init__(self, saga_id: str, lock: threading.RLock) -> None:
         self.saga_id = saga_id
         self.answers: dict[str, RequestAnswered | OrchestratorError] = {}
         """By request; an error when the request could not be sent."""
         self.ended: SagaEnded | None = None
-        self._changed = threading.Condition(lock)
-        self._callbacks: list[Callable[[], None]] = []
+        self._lock = lock
+        self._changed: threading.Condition | None = None
+        """Made by the first who waits: where there are callbacks nobody does."""
+        self._callbacks: tuple[Callable[[], None], ...] = ()
         self._failure: Unavailable | None = None
 
     def wait(self, known: Callable[[], bool], timeout_s: float) -> bool:
@@ -34,28 +38,30 @@ class Watch:
         Raises ``Unavailable`` when nothing can be learnt any more.
         """
         until = time.monotonic() + timeout_s
-        with self._changed:
+        with self._lock:
             while not known():
                 if self._failure is not None:
                     raise self._failure
                 left = until - time.monotonic()
                 if left <= 0:
                     return False
+                if self._changed is None:
+                    self._changed = threading.Condition(self._lock)
                 self._changed.wait(min(left, NEXT_LOOK_S))
         return True
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once the end is known: now, or from the thread that reads outcomes."""
-        with self._changed:
+        with self._lock:
             if self.ended is None:
-                self._callbacks.append(callback)
+                self._callbacks = (*self._callbacks, callback)
                 return
         callback()
 
     def learn(self, outcome: Outcome) -> None:
         """Something was read of this saga."""
-        callbacks: list[Callable[[], None]] = []
-        with self._changed:
+        callbacks: tuple[Callable[[], None], ...] = ()
+        with self._lock:
             match outcome:
                 case RequestAnswered():
                     self.answers[outcome.request_id] = outcome
@@ -63,20 +69,24 @@ class Watch:
                     if self.ended is None:
                         self.ended = outcome
                         callbacks, self._callbacks = self._callbacks, callbacks
-            self._changed.notify_all()
+            self._tell()
         for callback in callbacks:
             callback()
 
     def fail(self, request_id: str, error: OrchestratorError) -> None:
         """The request could not be sent."""
-        with self._changed:
+        with self._lock:
             self.answers.setdefault(request_id, error)
-            self._changed.notify_all()
+            self._tell()
 
     def abandon(self, failure: Unavailable) -> None:
         """Nothing will be learnt any more."""
-        with self._changed:
+        with self._lock:
             self._failure = failure
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._changed is not None:
             self._changed.notify_all()
 
 

@@ -1,14 +1,9 @@
 """The producer of replies: idempotent, and patient, for the commands of what is not delivered stay uncommitted.
 
-Workers post, and one thread sends in rounds: what was posted leaves as one request for each partition, and what is
-posted until it is stored is the next round. Sent one by one, beside requests in flight, a reply cost librdkafka's thread
-40 us instead of 5 (measured): it has no rest while a partition has more to send and waits for the answer to what it has
-sent.
+Workers post, one thread sends and is told what was delivered.
 """
 
-import threading
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -17,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from orchestrator.broker import configuration
 from orchestrator.broker.client import made
+from orchestrator.broker.rounds import Rounds
 from orchestrator.broker.translation import ABSENT, FORBIDDEN, TOO_LARGE, ConnectionTrouble, error_of
 from orchestrator.participant.offsets import Offsets, Span
 from orchestrator.telemetry import logger
@@ -45,7 +41,7 @@ class Reply:
 
 
 class ReplyProducer:
-    """Sends replies and tells ``offsets``; ``failure`` says why none can be sent any more: a new one is needed.
+    """Sends replies and tells ``offsets`` when they are stored.
 
     ``too_large`` makes the record that is sent to a command whose reply the topic does not take, and never will.
     """
@@ -57,57 +53,48 @@ class ReplyProducer:
         offsets: Offsets,
         too_large: Callable[[IncomingRecord], OutgoingRecord],
     ) -> None:
-        self.failure: BaseException | None = None
         self._offsets = offsets
         self._too_large = too_large
         self._trouble = ConnectionTrouble()
         self._producer = made(Producer, {**connection.client(self._trouble), **configuration.replies()})
         self._known: set[str] = set()
-        self._posted: deque[Reply] = deque()
         self._answered: list[Span] = []
-        self._wanted = threading.Event()
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"{name}-replies", daemon=True)
+        self._failure: BaseException | None = None
+        self._rounds = Rounds(f"{name}-replies", self._round, PATIENCE_S)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why no reply can be sent any more: a new producer is needed."""
+        return self._failure or self._rounds.failure
 
     def start(self) -> None:
         """Begin to send."""
-        self._thread.start()
+        self._rounds.start()
 
     def post(self, reply: Reply) -> None:
         """Have ``reply`` sent: with the next ``hurry``, or a moment later. Any thread may post."""
-        self._posted.append(reply)
+        self._rounds.post(reply)
 
     def hurry(self) -> None:
         """Nothing is gained by waiting for more."""
-        self._wanted.set()
+        self._rounds.hurry()
 
     def close(self) -> None:
         """Give up what is not delivered."""
-        self._closing.set()
-        self._wanted.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._rounds.close()
         self._producer.purge()
         self._producer.poll(0)
 
-    def _run(self) -> None:
+    def _round(self, replies: Sequence[Reply]) -> None:
+        for reply in replies:
+            self._send(reply)
         try:
-            while not self._closing.is_set() and self.failure is None:
-                self._wanted.wait(PATIENCE_S)
-                self._wanted.clear()
-                self._round()
+            if len(self._producer) > 0:
+                self._producer.flush(ROUND_S)
+            else:
+                self._producer.poll(0)  # what else there is to hear: connections that fail
         except KafkaException as error:  # fatal errors are raised by whatever is polled
-            self.failure = self._trouble.explained(error_of(error), "write replies")
-        except BaseException as error:  # noqa: BLE001 - commands would wait for ever, in silence: the intake raises it
-            self.failure = error
-
-    def _round(self) -> None:
-        while self._posted:
-            self._send(self._posted.popleft())
-        if len(self._producer) > 0:
-            self._producer.flush(ROUND_S)
-        else:
-            self._producer.poll(0)  # what else there is to hear: connections that fail
+            self._failure = self._trouble.explained(error_of(error), "write replies")
         if self._answered:
             self._offsets.answered(self._answered)
             self._answered = []
@@ -150,12 +137,12 @@ class ReplyProducer:
 
     def _settle(self, reply: Reply, topic: str, error: KafkaError) -> None:
         if error.code() in TOO_LARGE and not reply.instead:
-            self._posted.append(Reply(reply.command, reply.span, self._too_large(reply.command), instead=True))
-            self._wanted.set()
+            self.post(Reply(reply.command, reply.span, self._too_large(reply.command), instead=True))
+            self.hurry()
         elif error.code() in TOO_LARGE:
             self._answered.append(reply.span)
         elif error.code() in ABSENT or error.code() in FORBIDDEN or error.code() == KafkaError.TOPIC_EXCEPTION:
             _log.error("a reply cannot be delivered", topic=topic, why=error.str())
             self._answered.append(reply.span)
         else:
-            self.failure = self._trouble.explained(error, f"write replies to {topic}")
+            self._failure = self._trouble.explained(error, f"write replies to {topic}")
