@@ -37,7 +37,7 @@ QUEUED_KILOBYTES: Final = 1_024
 """What a shard's consumer reads ahead."""
 FETCH_BYTES: Final = 262_144
 """Of one partition in one answer; a larger record comes alone."""
-FLUSHED_LINGER_MS: Final = 100
+FLUSHED_LINGER_MS: Final = 1_000
 """Of producers that are flushed as soon as what shall leave together is handed over: nobody waits for it, it only must
 be longer than the handing over. With 0 the first record leaves alone, and librdkafka's thread spins until it is stored.
 """

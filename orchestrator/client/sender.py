@@ -25,8 +25,8 @@ POSTED_MAX: Final = 10_000
 """Requests that wait for their round."""
 PATIENCE_S: Final = 0.005
 """How long a request that nobody waits for yet waits for others."""
-ROUND_S: Final = 0.05
-"""How long a round waits until it is stored: a shard without leader must not keep back requests to others."""
+ROUND_S: Final = 0.5
+"""How long a round waits until it is stored: a shard without leader must not keep back requests to others for long."""
 
 Failed = Callable[[OrchestratorError], None]
 
@@ -107,10 +107,10 @@ class Sender:
                 self._producer.flush(ROUND_S)
             else:
                 self._producer.poll(0)  # what else there is to hear: connections that fail
-        except KafkaException:  # fatal: told to each request that it meets, by `_delivered`; begin anew
+        except (KafkaException, SystemError):  # fatal: told to each request that it meets, by `_delivered`
             broken, self._producer = self._producer, made(Producer, self._configuration)
             broken.purge()
-            with suppress(KafkaException):
+            with suppress(KafkaException, SystemError):
                 broken.poll(0)
 
     def _delivered(self, failed: Failed, error: KafkaError | None, _: Message) -> None:

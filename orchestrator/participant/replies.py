@@ -14,6 +14,7 @@ from orchestrator.broker import configuration
 from orchestrator.broker.client import made
 from orchestrator.broker.rounds import Rounds
 from orchestrator.broker.translation import ABSENT, FORBIDDEN, TOO_LARGE, ConnectionTrouble, error_of
+from orchestrator.errors import Unavailable
 from orchestrator.participant.offsets import Offsets, Span
 from orchestrator.telemetry import logger
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
@@ -22,8 +23,9 @@ METADATA_S: Final = 5.0
 """How long a topic that was not written to yet is looked up."""
 PATIENCE_S: Final = 0.01
 """How long a reply waits for those of the same portion, when a handler takes its time."""
-ROUND_S: Final = 0.05
-"""How long a round waits until it is stored: a partition without leader must not keep back the others' replies."""
+ROUND_S: Final = 0.5
+"""How long a round waits until it is stored: a partition without leader must not keep back the others' replies for
+long, and what is sent beside a round under way costs as if there were none."""
 
 _log = logger("participant")
 
@@ -95,6 +97,8 @@ class ReplyProducer:
                 self._producer.poll(0)  # what else there is to hear: connections that fail
         except KafkaException as error:  # fatal errors are raised by whatever is polled
             self._failure = self._trouble.explained(error_of(error), "write replies")
+        except SystemError:  # the binding's answer when a callback runs while a fatal error is on its way
+            self._failure = Unavailable("Kafka: expected to write replies, the producer failed: try again later")
         if self._answered:
             self._offsets.answered(self._answered)
             self._answered = []
