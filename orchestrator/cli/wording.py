@@ -62,7 +62,7 @@ def _text(value: Data) -> str:
         case bool():
             return "true" if value else "false"
         case Decimal():
-            return f"{value.normalize():f}"  # 12.500000000 is how it is kept, 12.5 is what it is
+            return str(values.plain(value))  # 12.500000000 is how it is kept, 12.5 is what it is
         case bytes():
             return f"{len(value)} bytes"
         case datetime():

@@ -37,6 +37,7 @@ def test_a_time_is_utc_to_the_millisecond() -> None:
     [
         ({"account": "alice", "balance": Decimal("12.500000000")}, "account=alice, balance=12.5"),
         (Decimal(1000), "1000"),
+        (Decimal("99999999999999999999999999999.123456789"), "99999999999999999999999999999.123456789"),
         (None, "none"),
         (True, "true"),
         ("", "''"),
