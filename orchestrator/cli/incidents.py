@@ -30,7 +30,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Read the open incidents and print them."""
     loaded = servers.load()
-    with open_reader(loaded.need_database()) as reader:
+    with open_reader(loaded.need_database(), loaded.namespace) as reader:
         found = reader.open_incidents(arguments.limit)
     if arguments.json:
         print_json([_json(each) for each in found])

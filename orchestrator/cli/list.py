@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
     )
     loaded = servers.load()
-    with open_reader(loaded.need_database()) as reader:
+    with open_reader(loaded.need_database(), loaded.namespace) as reader:
         found = reader.list_sagas(chosen)
     if arguments.json:
         print_json([_json(each) for each in found])

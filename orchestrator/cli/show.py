@@ -36,7 +36,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Read the saga and print it. Raises ``SagaNotFound``."""
     loaded = servers.load()
-    with open_reader(loaded.need_database()) as reader:
+    with open_reader(loaded.need_database(), loaded.namespace) as reader:
         listed, rows, story = _read(reader, arguments.id)
     if arguments.json:
         print_json(_json(listed, rows, story))

@@ -5,6 +5,7 @@ Pure. The footer is the last one committed to the journal; the snapshot is of th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from orchestrator.errors import ChainsDiverged, DatabaseBehind, FooterMissing, ShardRefused, TopicMismatch
 from orchestrator.store.port import Snapshot
@@ -24,6 +25,13 @@ class LastFooter:
 NO_FOOTER = LastFooter(seq=0, chain=bytes(32), next_requests=0, next_replies=0, topic_ids={})
 """The journal has none: nothing was ever relayed."""
 
+RIGHT_DATABASE: Final = (
+    "point SAGA_DATABASE to the database that continues the journal: the one that was primary at its last footer, or a "
+    "backup of that, restored to the newest moment before the damage; the journal has every event, but this version "
+    "rebuilds no database from it"
+)
+"""What cures a database that is not the journal's. An empty one does not: it is refused as behind, too."""
+
 
 def refusal(shard: int, snapshot: Snapshot, footer: LastFooter) -> ShardRefused | None:
     """Why this shard must not be run as things stand; None: the database continues what the journal has.
@@ -33,11 +41,11 @@ def refusal(shard: int, snapshot: Snapshot, footer: LastFooter) -> ShardRefused 
     """
     row, heads = snapshot.row, {head.seq: head.chain for head in snapshot.outbox}
     where = f"shard {shard}: the database is at seq {row.seq}, the journal at seq {footer.seq}"
-    recover = "run `saga recover`, which brings the database to the journal's last footer"
     if row.seq < footer.seq:
         return DatabaseBehind(
             f"{where}: expected a database that has all that was relayed, got one that lacks "
-            f"{footer.seq - row.seq} batches (a restored backup, a lagging replica, an emptied database): {recover}"
+            f"{footer.seq - row.seq} batches (a restored backup, a lagging replica, an emptied database): keep it and "
+            f"all topics, and {RIGHT_DATABASE}"
         )
     missing = [seq for seq in range(footer.seq + 1, row.seq + 1) if seq not in heads]
     if not footer.seq:
@@ -57,12 +65,12 @@ def refusal(shard: int, snapshot: Snapshot, footer: LastFooter) -> ShardRefused 
         return ChainsDiverged(
             f"{where}: expected chain {footer.chain.hex()[:16]} at seq {footer.seq}, got "
             f"{heads[footer.seq].hex()[:16]}: two histories of one shard (two primaries, or another namespace's "
-            f"database): {recover}"
+            f"database): keep both and all topics, and {RIGHT_DATABASE}"
         )
     if missing:
         return ChainsDiverged(
             f"{where}: expected outbox rows without a gap, seq {missing[0]} is missing (rows were deleted by "
-            f"hand): {recover}"
+            f"hand): keep it and all topics, and {RIGHT_DATABASE}"
         )
     return None
 

@@ -13,7 +13,7 @@ import psycopg
 from orchestrator.errors import ConfigError
 from orchestrator.store import queries
 from orchestrator.store.connection import MIGRATION_SESSION, READER_SESSION, Server, connect, translated
-from orchestrator.store.port import BATCH_FORMAT, FORMAT, GENESIS, Meta, check_meta
+from orchestrator.store.port import BATCH_FORMAT, FORMAT, GENESIS, Meta, check_meta, meta_of
 
 _SQL: Final = queries.load()
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
@@ -71,7 +71,7 @@ def migrate(dsn: str, namespace: str, shards: int) -> Migrated:
                 f"create one with `create database … encoding 'UTF8' template template0`"
             )
         if has_tables:
-            return _upgrade(connection, namespace, shards)
+            return _upgrade(connection, server.name, namespace, shards)
         _create(connection, namespace, shards, has_schema=has_schema)
         return Migrated(None, FORMAT)
 
@@ -84,14 +84,8 @@ def _create(connection: psycopg.Connection, namespace: str, shards: int, *, has_
     connection.execute(_SQL["insert_shards"], {"shards": shards, "genesis": GENESIS, "format": BATCH_FORMAT})
 
 
-def _upgrade(connection: psycopg.Connection, namespace: str, shards: int) -> Migrated:
-    row = connection.execute(_SQL["meta"]).fetchone()
-    if row is None:
-        raise ConfigError(
-            "expected one row in saga.meta, got none: the tables were emptied by hand; drop schema saga, run "
-            "`saga migrate` and then `saga recover`"
-        )
-    meta = Meta(*row)
+def _upgrade(connection: psycopg.Connection, where: str, namespace: str, shards: int) -> Migrated:
+    meta = meta_of(connection.execute(_SQL["meta"]).fetchone(), where)
     before = meta.format
     check_meta(Meta(meta.namespace, meta.shards, meta.state, max(before, FORMAT)), namespace, shards)
     for migration in migrations()[before:]:

@@ -7,7 +7,7 @@ closed and the shard is taken over again.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.errors import ConfigError
@@ -148,19 +148,34 @@ class Definition:
     active: bool
 
 
+def meta_of(row: Sequence[Any] | None, where: str) -> Meta:
+    """The row of ``saga.meta`` in the database ``where``. Raises ``ConfigError`` when there is none."""
+    if row is None:
+        raise ConfigError(
+            f"expected one row in saga.meta at {where}, got none: it was deleted by hand; restore the database from a "
+            f"backup, or point SAGA_DATABASE to the right one"
+        )
+    return Meta(*row)
+
+
 def check_meta(meta: Meta, namespace: str, shards: int) -> None:
     """Raise ``ConfigError`` unless the database is this namespace's, with this number of shards and this format."""
-    if meta.namespace != namespace:
-        raise ConfigError(
-            f"expected the database of namespace {namespace!r} in SAGA_DATABASE, got that of {meta.namespace!r}: "
-            f"set SAGA_NAMESPACE={meta.namespace}, or give {namespace!r} a database of its own"
-        )
+    check_namespace(meta, namespace)
     if meta.shards != shards:
         raise ConfigError(
             f"expected {shards} shards (SAGA_SHARDS), got a database made for {meta.shards}: the number is fixed for a "
             f"namespace; set SAGA_SHARDS={meta.shards}, or use a new namespace and let this one drain"
         )
     check_format(meta)
+
+
+def check_namespace(meta: Meta, namespace: str) -> None:
+    """Raise ``ConfigError`` unless the database is this namespace's."""
+    if meta.namespace != namespace:
+        raise ConfigError(
+            f"expected the database of namespace {namespace!r} in SAGA_DATABASE, got that of {meta.namespace!r}: "
+            f"set SAGA_NAMESPACE={meta.namespace}, or give {namespace!r} a database of its own"
+        )
 
 
 def check_format(meta: Meta) -> None:

@@ -39,6 +39,7 @@ from orchestrator.store.port import (
     ShardStore,
     Snapshot,
     check_format,
+    meta_of,
 )
 
 _SQL: Final = queries.load()
@@ -61,9 +62,7 @@ class PostgresStore:
         """See the port."""
         with self._connected(READER_SESSION) as connection:
             row = connection.execute(_SQL["meta"]).fetchone()
-        if row is None:
-            raise ConfigError(f"expected one row in saga.meta at {self._server.name}, got none: run `saga recover`")
-        meta = Meta(*row)
+        meta = meta_of(row, self._server.name)
         check_format(meta)
         return meta
 
@@ -225,8 +224,8 @@ class PostgresShardStore:
                 # The chain is locked and right, so it is the other condition. Asked for in the same statement, because
                 # the state may change until then.
                 raise DatabaseNotReady(
-                    f"shard {self._shard}: expected a database that is ready at {self._server.name}, a recovery is "
-                    f"running or was interrupted: wait for it, or run `saga recover` again"
+                    f"shard {self._shard}: expected a database that is ready at {self._server.name}, saga.meta says "
+                    f"that it is being recovered, which this version never does: let the version that began it end it"
                 )
             self._crash_point("take_over.before_commit")
         return row

@@ -18,7 +18,7 @@ from orchestrator.blueprint import values
 from orchestrator.blueprint.values import Data
 from orchestrator.store import queries
 from orchestrator.store.connection import READER_SESSION, Server, connect, translated
-from orchestrator.store.port import EventRow, IncidentRow, Meta, SagaRow, check_format
+from orchestrator.store.port import EventRow, IncidentRow, SagaRow, check_format, check_namespace, meta_of
 from orchestrator.store.postgres import saga_row
 
 _SQL: Final = queries.load()
@@ -69,13 +69,17 @@ class SagaFilter:
 
 
 @contextmanager
-def open_reader(dsn: str) -> Generator["Reader"]:
-    """A reader with a connection of its own. Raises ``ConfigError``, ``Unavailable``, as its methods do."""
+def open_reader(dsn: str, namespace: str) -> Generator["Reader"]:
+    """A reader with a connection of its own. Raises ``ConfigError``, also for another namespace's database.
+
+    It and its methods raise ``Unavailable``.
+    """
     server = Server.of(dsn)
     with translated(server), connect(server, "saga reader", READER_SESSION) as connection:
-        reader = Reader(connection)
-        check_format(reader.meta())
-        yield reader
+        meta = meta_of(connection.execute(_SQL["meta"]).fetchone(), server.name)
+        check_namespace(meta, namespace)
+        check_format(meta)
+        yield Reader(connection)
 
 
 class Reader:
@@ -83,10 +87,6 @@ class Reader:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-
-    def meta(self) -> Meta:
-        """What the database is."""
-        return Meta(*self._fetch("meta")[0])
 
     def get_saga(self, saga_id: str) -> ListedSaga | None:
         """The saga with this id, in whichever shard; None: there is none."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.main import COMMANDS
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CODE_FOLDERS = ("bench", "examples", "orchestrator", "tests")
@@ -124,6 +126,33 @@ def test_an_exception_to_a_checker_says_to_which_rule() -> None:
 def test_no_test_waits_by_sleeping() -> None:
     tests = [file for file in MODULES if file.is_relative_to(ROOT / "tests") and file != Path(__file__)]
     assert matches(tests, r"\b(time|asyncio)\.sleep\(|from time import .*\bsleep\b") == []
+
+
+COMMAND_NAMED = re.compile(r"(?:`| \(|^  +|: )saga ([a-z-]+)(?=`|\)|$| [A-Z{<-])", re.MULTILINE)
+"""``saga X`` where a person is told to run it: quoted, in parentheses, indented, behind a colon."""
+
+
+def commands_named(file: Path) -> Iterator[tuple[int, str]]:
+    for node in nodes(file):
+        if isinstance(node, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in node.values]
+            text = "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        else:
+            continue
+        yield from ((node.lineno, found) for found in COMMAND_NAMED.findall(text))
+
+
+def test_every_command_that_a_text_names_exists() -> None:
+    named = {
+        (place(file, line), command)
+        for file in MODULES
+        if file.relative_to(ROOT).parts[0] == "orchestrator"
+        for line, command in commands_named(file)
+    }
+    assert {"deploy", "migrate", "retry", "show"} <= {command for _, command in named}
+    assert sorted((where, command) for where, command in named if command not in COMMANDS) == []
 
 
 @pytest.mark.parametrize("elsewhere", ["work", "home", "root", "Users"])

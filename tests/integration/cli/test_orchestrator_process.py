@@ -118,9 +118,10 @@ def test_a_namespace_has_one_database_and_one_number_of_shards(
     monkeypatch.setenv("SAGA_NAMESPACE", other)
     monkeypatch.setenv("SAGA_SHARDS", str(SHARDS))
     assert saga("deploy", str(file), "--create-topics").status == 0
-    refused = saga("run")
-    assert refused.status == 2
-    assert f"expected the database of namespace {other!r} in SAGA_DATABASE" in refused.err
+    for arguments in [("run",), ("migrate",), ("list",), ("show", "t1"), ("incidents",)]:
+        refused = saga(*arguments)
+        assert (arguments, refused.status, refused.out) == (arguments, 2, "")
+        assert f"expected the database of namespace {other!r} in SAGA_DATABASE" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.store import queries
+from orchestrator.store.migrate import migrate
 from orchestrator.store.port import GENESIS, Definition, ShardRow
 from orchestrator.store.postgres import PostgresShardStore, PostgresStore
 from orchestrator.store.reader import ListedEvent, ListedIncident, ListedSaga, Reader, SagaFilter, open_reader
 from tests.contract.store.batches import START_MS, batch_after, event, incident, row_after, saga
+from tests.integration.store.conftest import NAMESPACE, SHARDS
 
 EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)
 
@@ -20,7 +22,7 @@ OpenShard = Callable[..., PostgresShardStore]
 
 @pytest.fixture
 def reader(dsn: str) -> Generator[Reader]:
-    with open_reader(dsn) as reader:
+    with open_reader(dsn, NAMESPACE) as reader:
         yield reader
 
 
@@ -133,10 +135,30 @@ def test_definition_is_found_by_name_and_hash(dsn: str, reader: Reader) -> None:
 
 
 def test_reader_cannot_write(dsn: str) -> None:
-    with open_reader(dsn) as reader, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+    with open_reader(dsn, NAMESPACE) as reader, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         reader._connection.execute("delete from saga.sagas")
 
 
 def test_reader_of_a_database_without_tables_asks_for_migrate(database: str) -> None:
-    with pytest.raises(ConfigError, match="saga migrate"), open_reader(database):
+    with pytest.raises(ConfigError, match="saga migrate"), open_reader(database, NAMESPACE):
         pass
+
+
+def test_the_database_of_another_namespace_is_refused(dsn: str) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"expected the database of namespace 'shop'.*set SAGA_NAMESPACE=bank"),
+        open_reader(dsn, "shop"),
+    ):
+        pass
+
+
+def test_tables_without_their_namespace_are_refused_by_whoever_reads_it(dsn: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute("delete from saga.meta")
+    for read in (
+        lambda: open_reader(dsn, NAMESPACE).__enter__(),
+        lambda: PostgresStore(dsn).meta(),
+        lambda: migrate(dsn, NAMESPACE, SHARDS),
+    ):
+        with pytest.raises(ConfigError, match=r"expected one row in saga.meta at .*/.*, got none: .*restore"):
+            read()

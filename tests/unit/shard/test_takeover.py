@@ -209,7 +209,7 @@ def test_a_restored_backup_is_refused_and_mended_it_runs_by_itself() -> None:
     world.run(process)
     world.store = backup
     other = refused(world, DatabaseBehind)
-    assert "saga recover" in str(other.trouble)
+    assert "point SAGA_DATABASE to the database that continues the journal" in str(other.trouble)
     world.store = healthy
 
 
