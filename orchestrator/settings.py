@@ -33,6 +33,11 @@ VARIABLES: Final[Mapping[str, str]] = {
     "SAGA_CACHE_SAGAS": "sagas kept decoded in memory, by shard (5000)",
 }
 _OPTION_PREFIX: Final = "SAGA_KAFKA__"
+DESCRIBED: Final[Mapping[str, str]] = {
+    **VARIABLES,
+    f"{_OPTION_PREFIX}*": f"librdkafka's options for TLS and SASL: {_OPTION_PREFIX}SASL_MECHANISM is sasl.mechanism",
+}
+"""Every setting, for a person."""
 _TEST_PREFIX: Final = "SAGA_TEST_"
 """For tests alone, of which one is read here: ``SAGA_TEST_CRASH_AT=name:passes``, see ``Settings.crash_at``."""
 

@@ -8,11 +8,13 @@ import argparse
 import importlib
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from orchestrator import __version__, telemetry
+from orchestrator import __version__, settings, telemetry
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.errors import (
     Compensated,
@@ -99,7 +101,23 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser_of_all() -> argparse.ArgumentParser:
-    return _Parser(prog="saga", description="Event-sourced sagas on Kafka and Postgres.")
+    return _Parser(
+        prog="saga",
+        description="Event-sourced sagas on Kafka and Postgres.",
+        epilog=_settings_listed(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _settings_listed() -> str:
+    """The settings in the columns of the commands above them."""
+    columns = shutil.get_terminal_size().columns - 2  # argparse's own width
+    indent = max(map(len, settings.DESCRIBED)) + 4
+    lines = [
+        textwrap.fill(f"  {name:{indent - 2}}{meaning}", columns, subsequent_indent=" " * indent)
+        for name, meaning in settings.DESCRIBED.items()
+    ]
+    return "\n".join(["settings (in the environment; without SAGA_KAFKA: `saga dev`):", *lines])
 
 
 def _run(arguments: list[str]) -> int:

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, cast
+import time
+from typing import TYPE_CHECKING, Final, cast
 
 from orchestrator.cli import servers
 from orchestrator.cli.exit_code import ExitCode
@@ -12,12 +13,15 @@ from orchestrator.cli.wording import short
 from orchestrator.client.client import Client
 from orchestrator.client.contract import PlainRejection
 from orchestrator.client.handle import ANSWER_S, Handle
-from orchestrator.errors import Compensated, ConfigError
+from orchestrator.errors import Compensated, ConfigError, OutcomeTimeout
 
 if TYPE_CHECKING:
     from orchestrator.blueprint.model import Json
     from orchestrator.blueprint.values import Data
     from orchestrator.cli.main import Subparsers
+
+NOTICE_S: Final = 10.0
+"""After so long a wait it is said where to see what the saga waits for: it may be an operator."""
 
 
 def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
@@ -72,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _wait(handle: "Handle[Json]", arguments: argparse.Namespace, limit: float | None) -> int:
     answer = handle.answered(0)
     try:
-        output = handle.outcome(limit)
+        output = _outcome(handle, limit)
     except Compensated as error:
         if not arguments.json:
             raise
@@ -106,3 +110,18 @@ def _wait(handle: "Handle[Json]", arguments: argparse.Namespace, limit: float | 
     else:
         print(f"{handle.id} completed" + ("" if output is None else f": {short(cast('Data', output))}"))
     return ExitCode.OK
+
+
+def _outcome(handle: "Handle[Json]", limit: float | None) -> "Json":
+    """What the saga returned, at most ``limit`` seconds from now; tells meanwhile where to look."""
+    look = f"`saga show {handle.id}` tells what it waits for, `saga incidents` what waits for an operator"
+    until = float("inf") if limit is None else time.monotonic() + limit
+    try:
+        if limit is None or limit > NOTICE_S:
+            try:
+                return handle.outcome(NOTICE_S)
+            except OutcomeTimeout:
+                servers.note(f"{handle.id} is under way: {look}")
+        return handle.outcome(None if limit is None else until - time.monotonic())
+    except OutcomeTimeout as error:
+        raise OutcomeTimeout(f"saga {handle.id} has not ended within {limit} s and goes on: {look}") from error

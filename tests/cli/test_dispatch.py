@@ -22,6 +22,7 @@ from orchestrator.errors import (
     Problem,
     Unavailable,
 )
+from orchestrator.settings import DESCRIBED, VARIABLES
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers
@@ -118,9 +119,24 @@ def test_help_names_every_command_and_imports_none() -> None:
     for name, purpose in COMMANDS.items():
         assert f"    {name}" in result.stdout
         assert " ".join(purpose.split()) in " ".join(result.stdout.split())
+    for name, meaning in DESCRIBED.items():
+        assert f"  {name}  " in result.stdout
+        assert " ".join(meaning.split()) in " ".join(result.stdout.split())
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "orchestrator.cli.main" in imported
     assert "orchestrator.cli.dev" not in imported
+
+
+@pytest.mark.parametrize("columns", [70, 80, 200])
+def test_help_lists_every_setting_within_the_terminal(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("  SAGA_")] == [*VARIABLES, "SAGA_KAFKA__*"]
+    assert max(map(len, lines)) <= columns
 
 
 @pytest.mark.parametrize("name", COMMANDS)

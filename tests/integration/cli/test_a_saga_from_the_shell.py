@@ -4,6 +4,8 @@ import json
 import threading
 from pathlib import Path
 
+import pytest
+
 from orchestrator import Settings
 from orchestrator.service import Service
 from tests.integration.cli.conftest import Bank, Shell, until
@@ -201,6 +203,51 @@ def test_without_an_orchestrator_a_start_says_that_none_may_run(deployed: Settin
     called = saga("start", "money_transfer", "--input", INPUT, "--timeout", "0.5")
     assert called.status == 5
     assert "saga run" in called.err
+
+
+def test_who_waits_long_is_told_where_to_look(
+    orchestrator: Service, bank: Bank, saga: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    may_answer = threading.Event()
+
+    def note(text: str) -> None:
+        told.append(text)
+        may_answer.set()
+
+    def wait(command: object) -> object:
+        may_answer.wait()
+        return bank.messages.Receipt(balance=12)
+
+    bank.withdraw = wait
+    monkeypatch.setattr("orchestrator.cli.start.NOTICE_S", 0.2)
+    monkeypatch.setattr("orchestrator.cli.servers.note", note)
+    try:
+        ended = saga("start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait")
+    finally:
+        may_answer.set()
+    assert ended.out == "t1 completed: balance=12.5\n"
+    look = "`saga show t1` tells what it waits for, `saga incidents` what waits for an operator"
+    assert told == [f"t1 is under way: {look}"]
+
+
+def test_who_waits_no_longer_is_told_where_to_look(orchestrator: Service, bank: Bank, saga: Shell) -> None:
+    may_answer = threading.Event()
+
+    def wait(command: object) -> object:
+        may_answer.wait()
+        return bank.messages.Receipt(balance=12)
+
+    bank.withdraw = wait
+    try:
+        ended = saga("start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait", "--timeout", "0.5")
+    finally:
+        may_answer.set()
+    assert (ended.status, ended.out) == (5, "")
+    assert ended.err.splitlines()[-1] == (
+        "saga: saga t1 has not ended within 0.5 s and goes on: `saga show t1` tells what it waits for, "
+        "`saga incidents` what waits for an operator"
+    )
 
 
 def test_deploying_again_changes_nothing_and_says_so(deployed: Settings, saga: Shell, file: Path) -> None:
