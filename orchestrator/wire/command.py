@@ -149,7 +149,6 @@ class ReceivedCommand:
     namespace: str
     """Of the orchestrator that sends it; command ids are unique within one namespace."""
     saga_id: str
-    step: str
     attempt: int
     reply_to: str
     reply_partition: int
@@ -157,15 +156,15 @@ class ReceivedCommand:
     """After it the participant refuses; None: sent until it is answered."""
     undoes: str | None
     """On an undo and a probe the id of the do."""
-    time_ms: int | None
-    sequence: str | None
-    """``shard:batch:index``, for audits."""
     traceparent: str | None
-    key: bytes | None
+    """Repeated in the reply; None also when it is malformed."""
 
 
 def parse_command(record: IncomingRecord) -> ReceivedCommand:
-    """The command in ``record``, body apart: see ``command_body``. Raises ``MessageRejected``."""
+    """The command in ``record``, body apart: see ``command_body``. Raises ``MessageRejected``.
+
+    Headers that are there for people and audits (``ce_time``, ``ce_sagastep``, ``ce_sequence``) are not read.
+    """
     headers = HeaderReader(record)
     command_id = headers.text(ID, "a command id")
     saga_id = headers.text(SUBJECT, "a saga's id")
@@ -175,16 +174,12 @@ def parse_command(record: IncomingRecord) -> ReceivedCommand:
         role=_role_of(headers, command_id, saga_id),
         namespace=_namespace_of(headers),
         saga_id=saga_id,
-        step=headers.text(SAGASTEP, "a step's name"),
         attempt=headers.whole(ATTEMPT, "the number of the attempt"),
         reply_to=headers.text(REPLYTO, "the topic to reply to"),
         reply_partition=headers.whole(REPLYPARTITION, "the partition to reply to", PARTITION_MAX),
         expires_ms=headers.time_ms_or_none(EXPIRES, "when the attempt ends"),
         undoes=headers.text_or_none(UNDOES),
-        time_ms=headers.time_ms_or_none(TIME, "when the command was decided"),
-        sequence=headers.text_or_none(SEQUENCE),
-        traceparent=headers.text_or_none(TRACEPARENT),
-        key=record.key,
+        traceparent=headers.trace_or_none(),
     )
 
 

@@ -49,6 +49,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS_MAX: Final = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write."""
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_TRACE: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{1,200})?")
+"""W3C ``traceparent``; versions to come may add to it."""
 _DIGITS_MAX: Final = len(str(LONG_MAX))
 _NO_NAMES: Final = frozenset[str]()
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -126,6 +128,13 @@ class HeaderReader:
         if moment_ms is None:
             raise self._malformed(name, f"{meaning}, a time like 2026-01-31T12:00:00.000Z", shown(text))
         return moment_ms
+
+    def trace_or_none(self) -> str | None:
+        """The W3C trace context; None when it is not there or cannot be read: no message is refused because of it."""
+        value = self._found.get(TRACEPARENT)
+        if value is None or TRACEPARENT in self._double or not _TRACE.fullmatch(value):
+            return None
+        return value.decode()
 
     def flag(self, name: str) -> bool:
         """A CloudEvents boolean; false when it is not there."""

@@ -115,14 +115,12 @@ def parse_request(record: IncomingRecord) -> Request:
             raise headers.refuse(TYPE, f"{data[RECORD_NAME]} as in the body", message_type)
     else:
         data = {}
-    match message_type:
-        case "saga.CancelSaga":
-            return CancelSaga(request_id=request_id, saga_id=saga_id)
-        case "saga.RetrySaga":
-            return RetrySaga(request_id=request_id, saga_id=saga_id)
-        case _:
-            saga, given = _start_of(body, data)
-            return StartSaga(request_id=request_id, saga_id=saga_id, saga=saga, input=given)
+    if message_type == CANCEL:
+        return CancelSaga(request_id=request_id, saga_id=saga_id)
+    if message_type == RETRY:
+        return RetrySaga(request_id=request_id, saga_id=saga_id)
+    saga, given = _start_of(body, data)
+    return StartSaga(request_id=request_id, saga_id=saga_id, saga=saga, input=given)
 
 
 def _start_of(body: Body | None, data: dict[str, Data]) -> tuple[str, Body]:

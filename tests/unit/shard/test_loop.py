@@ -249,7 +249,7 @@ def test_time_outs_retry_and_a_late_answer_counts() -> None:
     first = world.cluster.committed("bank.commands")[0]
     world.broker.publish([world.answer(first)])
     world.run(process)
-    assert [command.step for command in world.commands()] == ["withdraw", "withdraw", "deposit"]
+    assert world.steps() == ["withdraw", "withdraw", "deposit"]
     world.audit()
 
 
@@ -271,7 +271,7 @@ def test_answers_that_wait_in_kafka_come_before_time_outs() -> None:
     world.broker.publish([right])
     process.step()
     process.step()
-    assert [command.step for command in world.commands()] == ["withdraw", "deposit"]
+    assert world.steps() == ["withdraw", "deposit"]
     world.audit()
 
 
@@ -288,7 +288,7 @@ def test_an_answer_behind_an_open_transaction_holds_the_timer_back() -> None:
     assert [command.attempt for command in world.commands()] == [1]
     foreign.commit()
     world.run(process, rounds=4)
-    assert [command.step for command in world.commands()] == ["withdraw", "deposit"]
+    assert world.steps() == ["withdraw", "deposit"]
 
 
 def test_a_full_relay_stops_the_reading() -> None:

@@ -122,6 +122,10 @@ class World:
         """Every command that the bank could see."""
         return [parse_command(record) for record in self.cluster.committed("bank.commands")]
 
+    def steps(self) -> list[str]:
+        """The step of each of them."""
+        return [command.command_id.split("/")[1] for command in self.commands()]
+
     def bank(self) -> None:
         """Answer every command that has come since the last call."""
         if self.silent:
@@ -162,7 +166,7 @@ class World:
 
     def audit(self) -> None:
         """I1 to I3 of the protocol, from Kafka alone, and that Postgres agrees."""
-        sequences = [command.sequence for command in self.commands()]
+        sequences = [dict(record.headers)["ce_sequence"] for record in self.cluster.committed("bank.commands")]
         assert len(sequences) == len(set(sequences)), f"a command was published twice: {sequences}"
         sent: list[tuple[str, str, int]] = []
         for shard in range(self.shards):

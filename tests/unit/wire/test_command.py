@@ -92,16 +92,12 @@ def test_a_participant_reads_what_was_sent() -> None:
         role="do",
         namespace="ns",
         saga_id=SAGA_ID,
-        step="withdraw",
         attempt=1,
         reply_to="ns.replies",
         reply_partition=3,
         expires_ms=1_767_225_630_000,
         undoes=None,
-        time_ms=1_767_225_600_123,
-        sequence="3:12:4",
         traceparent=TRACEPARENT.decode(),
-        key=b"A-1",
     )
     body = command_body(record)
     assert isinstance(body, AvroBody)
@@ -115,9 +111,9 @@ def received_with(name: str, value: bytes | None) -> IncomingRecord:
 
 
 REQUIRED = [
-    "ce_id", "ce_subject", "ce_type", "ce_source", "ce_undoes", "ce_sagastep", "ce_attempt", "ce_replyto",
-    "ce_replypartition",
+    "ce_id", "ce_subject", "ce_type", "ce_source", "ce_undoes", "ce_attempt", "ce_replyto", "ce_replypartition",
 ]  # fmt: skip
+UNREAD = ["ce_specversion", "ce_time", "ce_sagastep", "ce_sequence"]
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -129,9 +125,7 @@ def test_a_missing_header_is_named(name: str) -> None:
     assert raised.value.reason == "missing_header"
 
 
-@pytest.mark.parametrize(
-    "name", ["ce_specversion", "ce_time", "ce_expires", "ce_sequence", "traceparent", "content-type"]
-)
+@pytest.mark.parametrize("name", [*UNREAD, "ce_expires", "traceparent", "content-type"])
 def test_headers_that_nothing_hangs_on_may_be_missing(name: str) -> None:
     assert parse_command(received_with(name, None)).role == "undo"
 
@@ -158,13 +152,41 @@ def test_headers_that_nothing_hangs_on_may_be_missing(name: str) -> None:
         ("ce_expires", b"2026-01-01 00:00:00", "a time like 2026-01-31T12:00:00.000Z in the header ce_expires"),
         ("ce_expires", b"2026-13-01T00:00:00Z", "in the header ce_expires, got '2026-13-01T00:00:00Z'"),
         ("ce_expires", b"1969-12-31T00:00:00Z", "in the header ce_expires"),
-        ("ce_time", b"soon", "in the header ce_time, got 'soon'"),
     ],
 )
 def test_a_malformed_header_is_named(name: str, value: bytes, text: str) -> None:
     with pytest.raises(MessageRejected, match=text) as raised:
         parse_command(received_with(name, value))
     assert raised.value.reason == "malformed_header"
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff", b"soon", b"x" * 5000, b"a\x00b"])
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_malformed_header_that_nobody_reads_rejects_no_command(name: str, value: bytes) -> None:
+    assert parse_command(received_with(name, value)) == parse_command(received_with(name, None))
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (TRACEPARENT, True),
+        (TRACEPARENT.replace(b"00-", b"01-", 1) + b"-later", True),
+        (b"", False),
+        (b"\xff", False),
+        (TRACEPARENT[:-1], False),
+        (TRACEPARENT.upper(), False),
+        (TRACEPARENT + b"\n", False),
+        (TRACEPARENT + b"-" + b"x" * 5000, False),
+    ],
+)
+def test_a_malformed_trace_is_none_and_rejects_no_command(value: bytes, read: bool) -> None:  # noqa: FBT001 - a case
+    assert parse_command(received_with("traceparent", value)).traceparent == (value.decode() if read else None)
+
+
+def test_two_traces_that_differ_are_none() -> None:
+    headers: Headers = sent(SentCommand(body=BODY)).headers
+    other = TRACEPARENT.replace(b"00-c8", b"00-d8")
+    assert parse_command(incoming((*headers, ("traceparent", other)))).traceparent is None
 
 
 @pytest.mark.parametrize(
