@@ -28,7 +28,7 @@ class CancelSaga:
 
 @frozen(kw_only=True)
 class RetrySaga:
-    """An operator asks that what waits in an incident be tried again."""
+    """An operator asks that what waits in an incident, or for its next attempt, be tried again now."""
 
     request_id: str
     saga_id: str

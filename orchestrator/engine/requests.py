@@ -99,7 +99,7 @@ def _accept_cancel(turn: Turn, request: CancelSaga, text: str) -> None:
 
 
 def retry(turn: Turn, request: RetrySaga) -> None:
-    """Try again whatever has an open incident: the incidents are closed, and attempts count anew.
+    """Try again what has an open incident or waits for its next attempt, at once: attempts count anew.
 
     What was not answered keeps its command id, for another one could do it twice; what was answered with a refusal is
     sent under the next generation, for the participant would repeat that answer to the old id.
@@ -107,12 +107,16 @@ def retry(turn: Turn, request: RetrySaga) -> None:
     if turn.state.ended_ms is not None:
         _decline(turn, request, "refused", f"the saga has ended ({turn.state.status})")
         return
-    if not turn.state.open_incidents:
-        _decline(turn, request, "refused", "no incident is open")
-        return
     exchange = turn.state.exchange
-    awaited = exchange is not None and exchange.status is ExchangeStatus.AWAITED
-    text = f"attempt {exchange.attempt} of {exchange.step} is awaited already" if exchange and awaited else ""
+    status = None if exchange is None else exchange.status
+    if not turn.state.open_incidents and status is not ExchangeStatus.BACKING_OFF:
+        _decline(turn, request, "refused", "no incident is open, and no attempt waits to be sent")
+        return
+    text = ""
+    if exchange is not None and status is ExchangeStatus.AWAITED:
+        text = f"attempt {exchange.attempt} of {exchange.step} is awaited already"
+    elif exchange is not None and status is ExchangeStatus.BACKING_OFF:
+        text = f"attempt {exchange.attempt + 1} of {exchange.step} is sent now"
     turn.record(e.RetryRequested(request_id=request.request_id, text=text, at_ms=turn.now_ms))
     _answer(turn, request, "accepted", text)
     close_incidents(turn, "retried on request")

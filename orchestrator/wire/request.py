@@ -53,7 +53,7 @@ class CancelSaga:
 
 @frozen(kw_only=True)
 class RetrySaga:
-    """Try again what waits in an incident."""
+    """Try again now what waits in an incident, or for the time of its next attempt."""
 
     request_id: str
     saga_id: str
