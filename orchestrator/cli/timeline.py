@@ -1,7 +1,13 @@
-"""A saga's events as lines for a person: what happened, when after its start, and what it said."""
+"""A saga's events as lines for a person: what happened, when after its start, and what it said.
 
-from collections.abc import Callable, Mapping, Sequence
+Of a command that is tried for long the first attempt and the last two are told; those between them share a line.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from orchestrator.blueprint.model import Blueprint, Message, Step
@@ -14,6 +20,16 @@ Told: TypeAlias = tuple[Mark | None, str]
 
 PENDING: Final = "(not yet published)"
 
+FOLDED_MIN: Final = 3
+"""Attempts that share a line; fewer are told one by one."""
+
+LOST: Final[Mapping[type[e.Event], str]] = {
+    e.AttemptTimedOut: "got no answer in time",
+    e.AttemptFailed: "failed",
+    e.AttemptUndeliverable: "not sent",
+}
+"""How an attempt comes to nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -24,11 +40,14 @@ class Entry:
 
 
 def lines(entries: Sequence[Entry], blueprint: Blueprint | None) -> list[str]:
-    """A line an event; times are relative to the first one."""
+    """A line an event, or for many attempts; times are relative to the first one."""
     if not entries:
         return []
     teller = _Teller(blueprint, entries[0].event.at_ms)
-    told = [(teller.at(entry.event.at_ms), *teller.tell(entry.event), entry.published) for entry in entries]
+    told = [
+        (teller.at(group[0].event.at_ms), *teller.tell(group), all(entry.published for entry in group))
+        for group in _groups(entries)
+    ]
     when_width = max(len(when) for when, *_ in told)
     step_width = max(len(step) for _, step, *_ in told)
     drawn: list[str] = []
@@ -36,6 +55,32 @@ def lines(entries: Sequence[Entry], blueprint: Blueprint | None) -> list[str]:
         pending = "" if published else f"  {PENDING}"
         drawn.append(f"  {when:>{when_width}}  {step:{step_width}}  {mark or ' '} {text}{pending}".rstrip())
     return drawn
+
+
+def _groups(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """What shares a line, in order."""
+    for command, run in groupby(entries, _command_of):
+        found = list(run)
+        begin, end = (0, 0) if command is None else _folded(found)
+        yield from ([entry] for entry in found[:begin])
+        if begin < end:
+            yield found[begin:end]
+        yield from ([entry] for entry in found[end:])
+
+
+def _folded(found: Sequence[Entry]) -> tuple[int, int]:
+    """Of the events of one command's attempts those that share a line, as places from and to."""
+    numbers = [entry.event.attempt for entry in found if isinstance(entry.event, _Attempt)]
+    first, last = numbers[0] + 1, numbers[-1] - 2
+    return (bisect_left(numbers, first), bisect_right(numbers, last)) if last - first + 1 >= FOLDED_MIN else (0, 0)
+
+
+_Attempt: TypeAlias = e.CommandSent | e.AttemptProgressed | e.AttemptTimedOut | e.AttemptFailed | e.AttemptUndeliverable
+
+
+def _command_of(entry: Entry) -> tuple[str, e.Role] | None:
+    """Whose attempt the event is about; None: about none."""
+    return (entry.event.step, entry.event.role) if isinstance(entry.event, _Attempt) else None
 
 
 class _Teller:
@@ -50,9 +95,10 @@ class _Teller:
         """A time relative to the start."""
         return f"+{span(ms - self._started_ms)}"
 
-    def tell(self, event: e.Event) -> tuple[str, Mark | None, str]:
+    def tell(self, group: Sequence[Entry]) -> tuple[str, Mark | None, str]:
         """Of which step, with which sign, and what happened."""
-        mark, text = TELL[type(event)](self, event)
+        event = group[0].event
+        mark, text = TELL[type(event)](self, event) if len(group) == 1 else _attempts(group)
         return getattr(event, "step", None) or "", mark, text
 
     def sent(self, event: e.CommandSent) -> Told:
@@ -70,6 +116,13 @@ class _Teller:
         if step is None:
             return None
         return {"do": step.command, "undo": step.undo, "probe": step.probe}[role]
+
+
+def _attempts(group: Sequence[Entry]) -> Told:
+    numbers = [entry.event.attempt for entry in group if isinstance(entry.event, _Attempt)]
+    ends = Counter(LOST[type(entry.event)] for entry in group if type(entry.event) in LOST)
+    each = ", ".join(f"{count} {end}" for end, count in ends.items())
+    return Mark.WAITING, f"attempts {numbers[0]} to {numbers[-1]} came to nothing, too: {each} (--json has each)"
 
 
 def _sent(teller: _Teller, event: e.CommandSent) -> Told:
