@@ -15,6 +15,7 @@ from typing import Self
 
 from orchestrator.local.addresses import Addresses, held, write_addresses
 from orchestrator.local.kafka import FAST_ABORT, KafkaBroker
+from orchestrator.local.leaders import await_leaders
 from orchestrator.local.postgres import PostgresServer
 from orchestrator.settings import LOCAL_DIRECTORY
 
@@ -72,7 +73,7 @@ class LocalStack:
         self.postgres.require_running()
 
     def start(self) -> None:
-        """Start both servers and return when both answer: under 10 s once the broker's jars are there.
+        """Start both servers and return when both serve what they hold: under 10 s once the broker's jars are there.
 
         Raises `ConfigError` (directory held by another process, port taken, package missing) or `Unavailable` (a server
         does not come up, or its files cannot be fetched). Then nothing of it stays running.
@@ -85,6 +86,7 @@ class LocalStack:
             # Postgres first: it fails sooner, and says more.
             postgres.result()
             kafka.result()
+            await_leaders(self.kafka)
             write_addresses(self.directory, Addresses(self.kafka, self.database, os.getpid()))
             self._open = opening.pop_all()
 
