@@ -19,7 +19,6 @@ from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker, MemoryCluster
 from orchestrator.broker.topology import command_topic, namespace_topics
 from orchestrator.client.contract import Contract
-from orchestrator.interpreter import tuned
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.handlers import checked
 from orchestrator.participant.schemas import Schemas
@@ -31,6 +30,7 @@ from orchestrator.shard.limits import Limits
 from orchestrator.shard.records import Records
 from orchestrator.shard.sagas import Sagas
 from orchestrator.store.memory import MemoryStore
+from orchestrator.tuning import tuned
 from orchestrator.wire.definitions import Activated, Published, activate_record, publish_record
 from orchestrator.wire.outcome import SagaEnded, parse_outcome
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord

@@ -12,8 +12,8 @@ from orchestrator.broker.producer import KafkaProducer
 from orchestrator.broker.publisher import Publisher
 from orchestrator.broker.tail import KafkaFollower, Tail
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.interpreter import waiting
 from orchestrator.settings import Settings
+from orchestrator.turns import waiting
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
 

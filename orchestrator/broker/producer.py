@@ -20,7 +20,7 @@ from orchestrator.broker.port import Commit, Fenced
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of, translated
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import TopicMismatch, Unavailable
-from orchestrator.interpreter import is_idle, waiting
+from orchestrator.turns import is_idle, waiting
 from orchestrator.wire.record import OutgoingRecord
 
 METADATA_SECONDS: Final = 5.0

@@ -17,7 +17,7 @@ from orchestrator.broker.client import made
 from orchestrator.broker.inputs import record_of
 from orchestrator.broker.translation import ConnectionTrouble, Local
 from orchestrator.errors import OrchestratorError, Unavailable
-from orchestrator.interpreter import waiting
+from orchestrator.turns import waiting
 from orchestrator.wire.record import IncomingRecord
 
 ANSWER_SECONDS: Final = 10.0

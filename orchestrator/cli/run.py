@@ -12,6 +12,7 @@ from orchestrator.cli import servers
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.crashpoints import kill_at, nowhere
 from orchestrator.service import build
+from orchestrator.tuning import tuned
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers
@@ -36,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(build(loaded, crash_point, migrate_empty=loaded.local)) as service:
         service.check()  # Ctrl-C ends it here: there is nothing to drain yet
         stop_on_signals(service)
-        service.run()
+        with tuned():
+            service.run()
     return ExitCode.OK
 
 

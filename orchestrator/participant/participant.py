@@ -15,7 +15,6 @@ from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
-from orchestrator.interpreter import tuned
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
 from orchestrator.participant.handlers import Handler, Handles, checked
@@ -24,6 +23,7 @@ from orchestrator.participant.runner import Runner
 from orchestrator.participant.schemas import Schemas
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
+from orchestrator.tuning import tuned
 from orchestrator.wire.topics import Topics
 
 WORKERS: Final = 4
@@ -72,7 +72,8 @@ class Participant(Generic[Connection]):
 
         ``settings`` are those of the environment if they are left out. Ends the program with a line that says why, and
         status 5 when the servers are out of reach, 1 when they refuse. Unless the program configured structlog itself,
-        it logs to stderr: readable lines on a terminal, else JSON.
+        it logs to stderr: readable lines on a terminal, else JSON. While it answers, the garbage collector's first
+        threshold and the threads' switch interval are set for the whole process; at the end they are as before.
         """
         if not structlog.is_configured():  # its default prints the locals of each frame, and with them what a card is
             telemetry.configure()

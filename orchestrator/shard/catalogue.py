@@ -13,9 +13,9 @@ from orchestrator.broker.port import Broker
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.engine.program import Program, prepare
 from orchestrator.errors import MessageRejected
-from orchestrator.interpreter import waiting
 from orchestrator.store.port import Definition
 from orchestrator.telemetry import logger
+from orchestrator.turns import waiting
 from orchestrator.wire.definitions import Activated, Published, parse_definition
 from orchestrator.wire.topics import Topics
 

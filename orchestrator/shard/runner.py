@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.errors import OrchestratorError, Unavailable
-from orchestrator.interpreter import computing, tuned
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.ownership import Plant, Shard
 from orchestrator.shard.relay import Relay
 from orchestrator.telemetry import logger
+from orchestrator.turns import computing
 
 POLL_S: Final = 0.1
 """How long the membership waits for a rebalance before it looks at everything else."""
@@ -66,10 +66,6 @@ class Runner:
 
     def run(self) -> None:
         """Own shards until ``stop``; raises what no retry can mend: a wrong setting, a defect."""
-        with tuned():
-            self._run()
-
-    def _run(self) -> None:
         house = self._thread("housekeeping", self._keep_house)
         membership = self._plant.broker.membership()
         try:

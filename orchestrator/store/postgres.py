@@ -14,7 +14,6 @@ import psycopg
 
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import ConfigError, DatabaseNotReady, OwnershipLost, ShardRefused, Unavailable
-from orchestrator.interpreter import waiting
 from orchestrator.store import arrays, queries
 from orchestrator.store.connection import (
     LOCK_TIMEOUT_MS,
@@ -41,6 +40,7 @@ from orchestrator.store.port import (
     check_format,
     meta_of,
 )
+from orchestrator.turns import waiting
 
 _SQL: Final = queries.load()
 

@@ -1,13 +1,19 @@
-"""The signals of `saga run`: the first one drains, a second Ctrl-C does not wait for it."""
+"""`saga run`: the first signal drains, a second Ctrl-C does not wait for it; and how its process is tuned."""
 
+import argparse
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.cli import run
+from orchestrator import telemetry
+from orchestrator.cli import run, servers
 from orchestrator.cli.exit_code import ExitCode
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.settings import Settings
+from orchestrator.tuning import SWITCH_S
 
 
 class Stoppable:
@@ -57,3 +63,35 @@ def test_a_second_sigterm_goes_on_draining(exits: list[int]) -> None:
     signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGINT)
     assert (service.stops, exits) == (3, [])
+
+
+class Service(Stoppable):
+    """One that ends at once, and remembers how often threads switched meanwhile."""
+
+    intervals: tuple[float, ...] = ()
+
+    def check(self) -> None:
+        self.intervals += (sys.getswitchinterval(),)
+
+    def run(self) -> None:
+        self.intervals += (sys.getswitchinterval(),)
+
+    def close(self) -> None:
+        self.intervals += (sys.getswitchinterval(),)
+
+
+def test_the_process_is_tuned_while_the_service_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    service, before = Service(), sys.getswitchinterval()
+
+    def build(settings: Settings, crash_point: CrashPoint, *, migrate_empty: bool) -> Service:
+        assert (settings.kafka, crash_point, migrate_empty) == ("nowhere:1", nowhere, False)
+        return service
+
+    def configure(json: bool | None) -> None:  # noqa: FBT001 - as it is called
+        assert json is None
+
+    monkeypatch.setattr(servers, "load", lambda: Settings(kafka="nowhere:1"))
+    monkeypatch.setattr(run, "build", build)
+    monkeypatch.setattr(telemetry, "configure", configure)
+    assert run.run(argparse.Namespace(json=False)) == ExitCode.OK
+    assert service.intervals == pytest.approx((before, SWITCH_S, before))

@@ -1,12 +1,10 @@
-import gc
-import sys
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
 
 import pytest
 
-from orchestrator.interpreter import COLLECT_AFTER, SWITCH_S, computing, is_idle, tuned, waiting
+from orchestrator.turns import computing, is_idle, waiting
 
 ANSWER_S = 10.0
 
@@ -79,9 +77,16 @@ def test_the_turn_ends_with_an_error() -> None:
     assert is_idle()
 
 
-def test_a_service_is_tuned_within_its_block_only() -> None:
-    before = sys.getswitchinterval(), gc.get_threshold()
-    with tuned():
-        assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
-        assert gc.get_threshold()[0] == COLLECT_AFTER
-    assert (sys.getswitchinterval(), gc.get_threshold()) == before
+def test_a_turn_within_a_turn_is_a_mistake_of_ours() -> None:
+    with computing():
+        with pytest.raises(AssertionError, match=r"got computing\(\) within computing\(\)"), computing():
+            raise AssertionError("entered")
+        assert not is_idle()
+    assert is_idle()
+
+
+def test_who_waits_may_take_a_turn() -> None:
+    with computing(), waiting():
+        with computing():
+            assert not is_idle()
+        assert is_idle()
