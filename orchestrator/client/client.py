@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 from orchestrator import settings as environment
 from orchestrator.blueprint.ids import fault_of_saga_id, keyed_saga_id
 from orchestrator.blueprint.model import Json
+from orchestrator.broker.definitions import DefinitionTopic
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.client.contract import Contract, PlainReader, UntypedContract
-from orchestrator.client.definitions import Definitions
 from orchestrator.client.handle import ANSWER_S, Answered, Handle, answer_to
 from orchestrator.client.listener import Listener
 from orchestrator.client.sender import Sender
@@ -118,11 +118,13 @@ class Client:
         Raises ``MessageRejected`` for an input that the saga's schema does not allow, saying why.
         """
         connection = self._connected()
+        connection.definitions.refresh()
         blueprint = connection.definitions.active(name)
         if blueprint is None:
+            known = ", ".join(each.name for each in connection.definitions.all_active()) or "none at all"
             raise UnknownDefinition(
                 f"expected a saga named {name!r} in namespace {self.settings.namespace}, "
-                f"got {connection.definitions.known()}: deploy it first (saga deploy FILE)"
+                f"got {known}: deploy it first (saga deploy FILE)"
             )
         contract = UntypedContract(blueprint, connection.schemas.find)
         request_id = str(uuid.uuid4())
@@ -216,7 +218,7 @@ class _Connection:
         self._shards = _shards(self._broker, topics, settings)
         self.watches = Watches()
         self.schemas = SchemaTopic(self._broker, topics)
-        self.definitions = Definitions(self._broker, topics)
+        self.definitions = DefinitionTopic(self._broker, topics)
         self._sender = Sender(settings, topics.requests)
         self._listener = Listener(settings, topics.outcomes, self.watches)
         self._listener.start(self._shards)

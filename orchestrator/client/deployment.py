@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from orchestrator.blueprint import canonical
 from orchestrator.blueprint.model import Blueprint, Json, Step
+from orchestrator.broker.definitions import DefinitionTopic
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import Broker, TopicSpec
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.broker.topology import check_topology, command_topic, namespace_topics
 from orchestrator.client.client import REACHABLE_S
 from orchestrator.client.compatibility import refuse_incompatible
-from orchestrator.client.definitions import Definitions
 from orchestrator.errors import TopicMismatch
 from orchestrator.settings import Settings
 from orchestrator.wire.avro import Codec
@@ -103,12 +103,13 @@ def _topics(
 
 
 def _publish(broker: Broker, topics: Topics, blueprints: Sequence[Blueprint], created: tuple[str, ...]) -> Deployment:
-    definitions, schemas = Definitions(broker, topics), SchemaTopic(broker, topics)
+    definitions, schemas = DefinitionTopic(broker, topics), SchemaTopic(broker, topics)
     try:
+        definitions.refresh()
         active = {blueprint.name: blueprint for blueprint in definitions.all_active()}
         refuse_incompatible(active.values(), blueprints)
         published = schemas.publish(_codecs(blueprints))
-        unknown = [blueprint for blueprint in blueprints if not definitions.is_published(blueprint)]
+        unknown = [blueprint for blueprint in blueprints if not definitions.is_published(blueprint.hash)]
         broker.publish(
             [
                 publish_record(topics, Published(blueprint.name, blueprint.hash, canonical.dumps(blueprint)))

@@ -7,16 +7,14 @@ reply that was written after its definition or schema is never refused. Called b
 import threading
 from collections.abc import Callable
 
-from orchestrator.blueprint import canonical
-from orchestrator.blueprint.model import Json
+from orchestrator.blueprint.model import Blueprint, Json
+from orchestrator.broker.definitions import DefinitionTopic, Known
 from orchestrator.broker.port import Broker
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.engine.program import Program, prepare
-from orchestrator.errors import MessageRejected
 from orchestrator.store.port import Definition
 from orchestrator.telemetry import logger
 from orchestrator.turns import waiting
-from orchestrator.wire.definitions import Activated, Published, parse_definition
 from orchestrator.wire.topics import Topics
 
 _log = logger("catalogue")
@@ -27,13 +25,11 @@ class Catalogue:
 
     def __init__(self, broker: Broker, topics: Topics, save: Callable[[list[Definition]], None]) -> None:
         self._lock = threading.Lock()
-        self._definitions = broker.follower(topics.definitions)
+        self._definitions = DefinitionTopic(broker, topics)
         self._schemas = SchemaTopic(broker, topics)
         self._save = save
-        self._texts: dict[str, tuple[str, str]] = {}
-        """Hash -> saga name, blueprint text."""
-        self._programs: dict[str, Program] = {}
-        self._active: dict[str, str] = {}
+        self._programs: dict[str, Program | None] = {}
+        """By hash; None: an expression of it is not known to this version."""
         self._unsaved: set[str] = set()
         """Names whose definitions the database's cache lacks: it may have been out of reach when they came."""
 
@@ -42,36 +38,25 @@ class Catalogue:
         """Read both topics to their ends as they are now, and fill the database's cache. Raises ``Unavailable``."""
         with self._lock:
             self._schemas.refresh()
-            self._learn_definitions()
+            self._unsaved |= self._definitions.refresh()
+            known = self._definitions.published()
+            for each in known:
+                if each.blueprint.hash not in self._programs:
+                    self._programs[each.blueprint.hash] = _prepared(each.blueprint)
+            if self._unsaved:
+                self._save([self._row(each) for each in known if each.blueprint.name in self._unsaved])
+                self._unsaved.clear()
 
-    def _learn_definitions(self) -> None:
-        for record in self._definitions.catch_up():
-            try:
-                found = parse_definition(record)
-                if isinstance(found, Activated):
-                    self._active[found.name] = found.hash
-                else:
-                    self._programs[found.hash] = _program(found)
-                    self._texts[found.hash] = found.name, found.blueprint
-            except Exception as error:  # noqa: BLE001 - a text of anybody's, which must not end the process
-                _log.warning("definition ignored", offset=record.offset, text=str(error))
-                continue
-            self._unsaved.add(found.name)
-        if self._unsaved:
-            self._save(
-                [
-                    Definition(name=name, hash=hash_, blueprint=text, active=self._active.get(name) == hash_)
-                    for hash_, (name, text) in self._texts.items()
-                    if name in self._unsaved
-                ]
-            )
-            self._unsaved.clear()
+    def _row(self, known: Known) -> Definition:
+        name, hash_ = known.blueprint.name, known.blueprint.hash
+        return Definition(
+            name=name, hash=hash_, blueprint=known.text, active=self._definitions.active(name) is known.blueprint
+        )
 
     def active(self, name: str) -> Program | None:
         """The program of the blueprint that new sagas of this name start with."""
-        hash_ = self._active.get(name)
-        found = None if hash_ is None else self.program(hash_)
-        return found if found is not None and found.blueprint.name == name else None
+        blueprint = self._definitions.active(name)
+        return None if blueprint is None else self.program(blueprint.hash)
 
     def program(self, hash_: str) -> Program | None:
         """The program of one blueprint."""
@@ -87,11 +72,9 @@ class Catalogue:
         self._schemas.close()
 
 
-def _program(published: Published) -> Program:
-    blueprint = canonical.loads(published.blueprint)
-    if (blueprint.name, blueprint.hash) != (published.name, published.hash):
-        raise MessageRejected(
-            "undecodable",
-            f"expected the blueprint {published.name}/{published.hash}, got {blueprint.name}/{blueprint.hash}",
-        )
-    return prepare(blueprint)
+def _prepared(blueprint: Blueprint) -> Program | None:
+    try:
+        return prepare(blueprint)
+    except Exception as error:  # noqa: BLE001 - a text of anybody's, which must not end the process
+        _log.warning("definition ignored", saga=blueprint.name, hash=blueprint.hash, text=str(error))
+        return None

@@ -5,16 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator import AnySaga
+from orchestrator import AnySaga, Client
 from orchestrator.blueprint import canonical
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import TopicSpec
 from orchestrator.broker.topology import command_topic, namespace_topics
 from orchestrator.client.deployment import Deployed, Deployment, deploy, participants_of
 from orchestrator.definition import messages as definition
-from orchestrator.errors import SchemaIncompatible, TopicMismatch
+from orchestrator.errors import MessageRejected, SchemaIncompatible, TopicMismatch, UnknownDefinition
 from orchestrator.settings import Settings
-from orchestrator.wire.definitions import Activated, DefinitionRecord, Published, parse_definition
+from orchestrator.wire.definitions import Activated, DefinitionRecord, Published, activate_record, parse_definition
+from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.reply import FAILURE
 from orchestrator.wire.topics import Topics
 from tests.integration.client.sagas import Charge, Restore, purchase, purchase_of_cents, silent
@@ -139,3 +140,22 @@ def test_a_saga_twice_in_a_deploy_is_refused(settings: Settings) -> None:
 
 def test_participants_are_those_of_commands_undos_and_probes(settings: Settings) -> None:
     assert participants_of([purchase.compile(), silent.compile()]) == [f"{settings.namespace}_billing"]
+
+
+def test_what_anybody_wrote_among_the_definitions_stops_no_deploy_and_no_start(
+    settings: Settings, broker: KafkaBroker
+) -> None:
+    deployed(settings, purchase)
+    wrong, topic = "0" * 64, broker.names.definitions
+    broker.publish(
+        [
+            OutgoingRecord(topic, 0, f"purchase/{wrong}".encode(), (), b"[" * 100_000),
+            activate_record(broker.names, Activated("purchase", wrong)),
+            OutgoingRecord(topic, 0, b"\xff", (), None),
+        ]
+    )
+    with Client(settings) as client, pytest.raises(UnknownDefinition, match="got none at all: deploy it first"):
+        client.start_named("purchase", "{}", id="one")
+    assert deployed(settings, purchase, create_topics=False).sagas[0].changed is True
+    with Client(settings) as client, pytest.raises(MessageRejected):
+        client.start_named("purchase", "{}", id="one")
