@@ -18,15 +18,14 @@ from confluent_kafka.admin import AdminClient
 
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.local.jars import class_path
-from orchestrator.local.ports import HOST, free_port, require_free
-from orchestrator.local.processes import Command, ServerProcess, end_left_over
+from orchestrator.local.ports import HOST, free_port
+from orchestrator.local.processes import Command, ServerProcess
+from orchestrator.local.server import LocalServer
 
 NODE_ID = 1
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 METADATA_SECONDS = 1.0
-# Somebody may take a port between our look and the broker's start.
-ATTEMPTS = 3
 JVM_OPTIONS = [
     "-Xmx512m",
     # A small heap on few cores: these two start fastest and stay smallest (250 MB resident, measured).
@@ -69,19 +68,15 @@ SETTINGS = {
 FAST_ABORT = {"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000"}
 
 
-class KafkaBroker:
-    """One broker over a directory that outlives it; its address stays the same from one start to the next."""
+class KafkaBroker(LocalServer):
+    """One Kafka broker."""
+
+    name = "Kafka"
+    start_s = START_SECONDS
 
     def __init__(self, directory: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
-        """Takes values and starts nothing.
-
-        `port` None: the port of the last run in this directory when it is free, else any free one.
-        """
-        self.port = 0
-        self._directory = directory
-        self._requested_port = port
+        super().__init__(directory, port)
         self._settings = dict(settings or {})
-        self._process: ServerProcess | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -90,71 +85,10 @@ class KafkaBroker:
         return f"{HOST}:{self.port}"
 
     @property
-    def log(self) -> Path:
-        """The broker's log."""
-        return self._directory / "log"
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the broker; None while there is none."""
-        return None if self._process is None else self._process.pid
-
-    def start(self) -> None:
-        """Start the broker and return when it answers; raises `ConfigError` (port taken) or `Unavailable`."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        java = _java([str(jar) for jar in class_path()])
-        end_left_over(self._command(java))
-        self._format(java)
-        for attempt in range(1, ATTEMPTS + 1):
-            self.port = self._choose_port()
-            self._write_properties(self._properties_file, self._directory / "data")
-            process = self._process = ServerProcess(self._command([*java, "kafka.Kafka", str(self._properties_file)]))
-            process.start()
-            if wait_until_it_serves(HOST, self.port, lambda process=process: process.running):
-                (self._directory / "port").write_text(str(self.port), encoding="utf-8")
-                return
-            process.kill()
-            tail = process.log_tail()
-            if attempt == ATTEMPTS or "Address already in use" not in tail:
-                message = f"expected Kafka to answer on {self.bootstrap} within {START_SECONDS:.0f} s, got:\n{tail}"
-                raise Unavailable(message)
-
-    def stop(self) -> None:
-        """Stop the broker politely; the data stays. Does nothing when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-
-    def require_running(self) -> None:
-        """Raise `Unavailable`, with the end of its log, when the server has ended that we did not end."""
-        assert self._process is not None, "not started"
-        self._process.require_running()
-
-    def kill(self) -> None:
-        """End the broker by SIGKILL, as a power cut would."""
-        assert self._process is not None, "not started"
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start again on the same address, after `kill` or as a polite restart."""
-        self.stop()
-        self._requested_port = self.port
-        self.start()
-
-    def pause(self) -> None:
-        """Stop the broker with SIGSTOP: connections stay open and nothing answers, until `resume`."""
-        assert self._process is not None, "not started"
-        self._process.pause()
-
-    def resume(self) -> None:
-        """Let a paused broker go on."""
-        assert self._process is not None, "not started"
-        self._process.resume()
-
-    @property
     def _properties_file(self) -> Path:
         return self._directory / "server.properties"
 
-    def _format(self, java: list[str]) -> None:
+    def _prepare(self) -> None:
         """Make the log directory, whole or not at all: a killed `format` leaves nothing that looks like one."""
         data = self._directory / "data"
         if data.exists():
@@ -166,7 +100,7 @@ class KafkaBroker:
         # Kafka's own form of a uuid; a leading hyphen would be read as an option.
         cluster_id = "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
-        tool = ServerProcess(self._command([*java, "kafka.tools.StorageTool", *arguments]))
+        tool = ServerProcess(self._java("kafka.tools.StorageTool", *arguments))
         tool.start()
         if tool.wait() != 0:
             message = f"expected Kafka's StorageTool to format {unfinished}, got:\n{tool.log_tail()}"
@@ -189,20 +123,16 @@ class KafkaBroker:
         lines = [f"{name}={value.replace(chr(92), chr(92) * 2)}\n" for name, value in settings.items()]
         file.write_text("".join(lines), encoding="utf-8")
 
-    def _choose_port(self) -> int:
-        if self._requested_port is not None:
-            return require_free(self._requested_port, "Kafka")
-        last = self._directory / "port"
-        return free_port(int(last.read_text(encoding="utf-8")) if last.exists() else None)
+    def _command(self) -> Command:
+        self._write_properties(self._properties_file, self._directory / "data")
+        return self._java("kafka.Kafka", str(self._properties_file))
 
-    def _command(self, line: list[str]) -> Command:
-        return Command(
-            name="Kafka",
-            line=line,
-            directory=self._directory,
-            log=self.log,
-            stop_signal=signal.SIGTERM,
-        )
+    def _java(self, *arguments: str) -> Command:
+        line = [*_java([str(jar) for jar in class_path()]), *arguments]
+        return Command("Kafka", line, self._directory, self.log, stop_signal=signal.SIGTERM)
+
+    def _answers(self, process: ServerProcess) -> bool:
+        return wait_until_it_serves(HOST, self.port, lambda: process.running)
 
 
 def wait_until_it_serves(host: str, port: int, alive: Callable[[], bool]) -> bool:

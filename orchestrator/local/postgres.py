@@ -21,8 +21,9 @@ import psutil
 
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.local.guardian import wait_gone
-from orchestrator.local.ports import HOST, free_port, require_free
-from orchestrator.local.processes import Command, ServerProcess, end_left_over
+from orchestrator.local.ports import HOST
+from orchestrator.local.processes import Command, ServerProcess
+from orchestrator.local.server import LocalServer
 
 SUPERUSER = "postgres"
 # What initdb creates; `create_database` makes the others.
@@ -31,10 +32,6 @@ MAINTENANCE_DATABASE = "postgres"
 UNPRIVILEGED_USER = "saga_postgres"
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
-# Somebody may take the port between our look and the server's start; the processes of a killed server need a moment
-# to let go of its shared memory.
-ATTEMPTS = 5
-WORTH_ANOTHER_ATTEMPT = ("Address already in use", "pre-existing shared memory block")
 SETTINGS = {
     "listen_addresses": HOST,
     # TCP only: a socket's path may have 103 characters, and directories of tests are longer.
@@ -48,90 +45,30 @@ SETTINGS = {
 }
 
 
-class PostgresServer:
-    """One Postgres over a directory that outlives it; its address stays the same from one start to the next."""
+class PostgresServer(LocalServer):
+    """One Postgres."""
+
+    name = "Postgres"
+    start_s = START_SECONDS
+    # The processes of a killed server need a moment to let go of its shared memory.
+    worth_another_attempt = (*LocalServer.worth_another_attempt, "pre-existing shared memory block")
 
     def __init__(self, directory: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
-        """Takes values and starts nothing.
-
-        `port` None: the port of the last run in this directory when it is free, else any free one.
-        """
-        self.port = 0
-        self._directory = directory
+        super().__init__(directory, port)
         self._data = directory / "data"
-        self._requested_port = port
         self._settings = {**SETTINGS, **(settings or {})}
         self._user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
-        self._process: ServerProcess | None = None
-
-    @property
-    def log(self) -> Path:
-        """The server's log."""
-        return self._directory / "log"
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the postmaster; None while there is none."""
-        return None if self._process is None else self._process.pid
 
     def dsn(self, database: str = MAINTENANCE_DATABASE) -> str:
         """Give the URL of one database of this server; the server must have been started."""
         assert self.port, "the server has no address before it is started"
         return f"postgresql://{SUPERUSER}@{HOST}:{self.port}/{database}"
 
-    def start(self) -> None:
-        """Start the server and return when it answers; raises `ConfigError` (port taken) or `Unavailable`."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        end_left_over(self._command())
+    def _prepare(self) -> None:
         if self._user is not None:
             _admit(self._user, self._directory, _binary("postgres"))
         self._initialise()
         self._end_unrecorded()
-        for attempt in range(1, ATTEMPTS + 1):
-            self.port = self._choose_port()
-            process = self._process = ServerProcess(self._server_command())
-            process.start()
-            if self._answers(process):
-                (self._directory / "port").write_text(str(self.port), encoding="utf-8")
-                return
-            process.kill()
-            tail = process.log_tail()
-            if attempt == ATTEMPTS or not any(text in tail for text in WORTH_ANOTHER_ATTEMPT):
-                message = (
-                    f"expected Postgres to answer on {HOST}:{self.port} within {START_SECONDS:.0f} s, got:\n{tail}"
-                )
-                raise Unavailable(message)
-
-    def stop(self) -> None:
-        """Stop the server as `pg_ctl stop -m fast` does; the data stays. Does nothing when it does not run."""
-        if self._process is not None:
-            self._process.stop()
-
-    def require_running(self) -> None:
-        """Raise `Unavailable`, with the end of its log, when the server has ended that we did not end."""
-        assert self._process is not None, "not started"
-        self._process.require_running()
-
-    def kill(self) -> None:
-        """End all processes of the server by SIGKILL, as a power cut would."""
-        assert self._process is not None, "not started"
-        self._process.kill()
-
-    def restart(self) -> None:
-        """Start again on the same address, after `kill` or as a polite restart."""
-        self.stop()
-        self._requested_port = self.port
-        self.start()
-
-    def pause(self) -> None:
-        """Stop all processes with SIGSTOP: connections stay open and nothing answers, until `resume`."""
-        assert self._process is not None, "not started"
-        self._process.pause()
-
-    def resume(self) -> None:
-        """Let a paused server go on."""
-        assert self._process is not None, "not started"
-        self._process.resume()
 
     def create_database(self, name: str) -> str:
         """Create a database and give its URL; one that exists already stays as it is."""
@@ -158,7 +95,7 @@ class PostgresServer:
             shutil.chown(unfinished, self._user)
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
         initdb = ServerProcess(
-            self._command(
+            self._program(
                 "initdb", *options, "--builtin-locale=C.UTF-8", f"--username={SUPERUSER}", f"--pgdata={unfinished}"
             )
         )
@@ -191,17 +128,11 @@ class PostgresServer:
             wait_gone([process], START_SECONDS)
             file.unlink()
 
-    def _choose_port(self) -> int:
-        if self._requested_port is not None:
-            return require_free(self._requested_port, "Postgres")
-        last = self._directory / "port"
-        return free_port(int(last.read_text(encoding="utf-8")) if last.exists() else None)
-
-    def _server_command(self) -> Command:
+    def _command(self) -> Command:
         settings = [argument for name, value in self._settings.items() for argument in ("-c", f"{name}={value}")]
-        return self._command("postgres", "-D", str(self._data), "-p", str(self.port), *settings)
+        return self._program("postgres", "-D", str(self._data), "-p", str(self.port), *settings)
 
-    def _command(self, program: str = "postgres", *arguments: str) -> Command:
+    def _program(self, program: str, *arguments: str) -> Command:
         return Command(
             name="Postgres",
             line=[str(_binary(program)), *arguments],
