@@ -18,9 +18,9 @@ def frozen(kind: type[T], /) -> type[T]: ...
 def frozen(*, kw_only: bool) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(kind: type[T] | None = None, /, *, kw_only: bool = False) -> type[T] | Callable[[type[T]], type[T]]:
-    """Make a class such a value: a dataclass with slots, compared and hashed by its fields."""
+    """Make a class such a value: a dataclass with slots, compared by its fields."""
 
     def made(kind: type[T]) -> type[T]:
-        return dataclass(slots=True, unsafe_hash=True, kw_only=kw_only)(kind)
+        return dataclass(slots=True, kw_only=kw_only)(kind)
 
     return made if kind is None else made(kind)

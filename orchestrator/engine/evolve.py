@@ -4,9 +4,11 @@ Whatever can be chosen was chosen by ``decide`` and stands in the event; so the 
 every saga's state. A released rule here is never edited: the events that it folds are kept for ever.
 """
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from orchestrator.blueprint import values
+from orchestrator.blueprint.values import Data
 from orchestrator.engine import events as e
 from orchestrator.engine.state import (
     REQUESTS_KEPT,
@@ -43,7 +45,7 @@ def evolve(state: SagaState | None, event: e.Event) -> SagaState:
         return SagaState(origin, 1, Running(None), (), {}, (), ())
     match event:
         case e.CommandSent():
-            return _in(state, _with_exchange(state.phase, _sent(state.phase.exchange, event)))
+            return _next(state, _with_exchange(state.phase, _sent(state.phase.exchange, event)))
         case e.StepCompleted() | e.StepProbed():
             return _step_answered(state, event)
         case e.SagaCompleted() | e.CompensationStarted() | e.SagaCompensated():
@@ -59,19 +61,11 @@ def evolve(state: SagaState | None, event: e.Event) -> SagaState:
             | e.StepLeftInDoubt()
             | e.DefectFound()
         ):
-            return _in(state, _attempt_changed(state.phase, event))
+            return _next(state, _attempt_changed(state.phase, event))
         case e.EvaluationFailed():
-            return _in(state, _evaluation_failed(state.phase, event))
+            return _next(state, _evaluation_failed(state.phase, event))
         case e.LabelsSet():
-            return SagaState(
-                state.origin,
-                state.version + 1,
-                state.phase,
-                state.done,
-                {**state.labels, **event.attributes},
-                state.incidents,
-                state.requests,
-            )
+            return _next(state, state.phase, labels={**state.labels, **event.attributes})
         case e.CancelRequested() | e.CancelOverruled() | e.RetryRequested() | e.RequestDeclined():
             return _requested(state, event)
         case e.IncidentOpened() | e.IncidentClosed():
@@ -82,8 +76,25 @@ def evolve(state: SagaState | None, event: e.Event) -> SagaState:
             assert_never(event)
 
 
-def _in(state: SagaState, phase: Phase) -> SagaState:
-    return SagaState(state.origin, state.version + 1, phase, state.done, state.labels, state.incidents, state.requests)
+def _next(
+    state: SagaState,
+    phase: Phase,
+    *,
+    done: tuple[tuple[str, Data], ...] | None = None,
+    labels: Mapping[str, Data] | None = None,
+    incidents: tuple[Incident, ...] | None = None,
+    requests: tuple[AnsweredRequest, ...] | None = None,
+) -> SagaState:
+    """The state after one more event; what is left out stays. ``dataclasses.replace`` is slower."""
+    return SagaState(
+        state.origin,
+        state.version + 1,
+        phase,
+        state.done if done is None else done,
+        state.labels if labels is None else labels,
+        state.incidents if incidents is None else incidents,
+        state.requests if requests is None else requests,
+    )
 
 
 def _with_exchange(phase: Phase, exchange: Exchange | None) -> Phase:
@@ -178,15 +189,7 @@ def _step_answered(state: SagaState, event: e.StepCompleted | e.StepProbed) -> S
     """What happened is done, by its own word or a probe's; a probe that finds nothing leaves nothing to undo."""
     if isinstance(event, e.StepProbed) and event.reply is None:
         return _step_closed(state, event)
-    return SagaState(
-        state.origin,
-        state.version + 1,
-        _with_exchange(state.phase, None),
-        (*state.done, (event.step, event.reply)),
-        state.labels,
-        state.incidents,
-        state.requests,
-    )
+    return _next(state, _with_exchange(state.phase, None), done=(*state.done, (event.step, event.reply)))
 
 
 def _step_closed(
@@ -195,7 +198,7 @@ def _step_closed(
     phase = _with_exchange(state.phase, None)
     if isinstance(phase, Compensating):
         phase = Compensating(None, phase.cause, tuple(step for step in phase.undo if step != event.step))
-    return _in(state, phase)
+    return _next(state, phase)
 
 
 # ---------------------------------------------------------------- the saga
@@ -214,7 +217,7 @@ def _turned(state: SagaState, event: e.CompensationStarted | e.SagaCompleted | e
         case _:
             assert_never(event)
     done = state.done if isinstance(phase, Compensating) else ()
-    return SagaState(state.origin, state.version + 1, phase, done, state.labels, state.incidents, state.requests)
+    return _next(state, phase, done=done)
 
 
 def _cause_of(phase: Phase) -> Cause:
@@ -249,7 +252,7 @@ def _requested(
         case _:
             assert_never(event)
     requests = state.requests if answered is None else (*state.requests, answered)[-REQUESTS_KEPT:]
-    return SagaState(state.origin, state.version + 1, phase, state.done, state.labels, state.incidents, requests)
+    return _next(state, phase, requests=requests)
 
 
 def _counted_anew(exchange: Exchange) -> Exchange:
@@ -278,4 +281,4 @@ def _with_incidents(state: SagaState, event: e.IncidentOpened | e.IncidentClosed
             )
         case _:
             assert_never(event)
-    return SagaState(state.origin, state.version + 1, state.phase, state.done, state.labels, incidents, state.requests)
+    return _next(state, state.phase, incidents=incidents)

@@ -6,14 +6,15 @@ cannot be used raises ``MessageRejected``: to quarantine.
 """
 
 from collections.abc import Mapping
-from typing import Final, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 from orchestrator.blueprint.ids import fault_of_saga_id
 from orchestrator.blueprint.model import Json, Message
 from orchestrator.blueprint.values import Data
 from orchestrator.engine.decision import RequestAnswer
+from orchestrator.engine.events import Role
 from orchestrator.engine.inputs import CancelSaga, Input, ReplyReceived, ReplyUnreadable, RetrySaga, StartSaga
-from orchestrator.engine.program import PreparedStep, Program, message_of
+from orchestrator.engine.program import Program
 from orchestrator.engine.state import SagaState
 from orchestrator.errors import DefinitionMissing, MessageRejected
 from orchestrator.shard.catalogue import Catalogue
@@ -30,7 +31,6 @@ Opened: TypeAlias = Request | ReceivedReply
 
 RETRY_AFTER_MAX_MS: Final = 24 * 3_600 * 1_000
 """A participant that asks for a longer pause is asked again after a day: nobody would see the saga wait."""
-_ROLES: Final = ("do", "undo", "probe")
 
 
 class Intake:
@@ -101,9 +101,9 @@ class Intake:
 
         Raises ``MessageRejected`` when it answers no command of this saga's blueprint.
         """
-        step, role = _command_of(reply, program, record)
+        message, role = _command_of(reply, program, record)
         try:
-            kind, body = self._answer_body(record, reply, step, role, program.blueprint.schemas)
+            kind, body = self._answer_body(record, reply, message, role, program.blueprint.schemas)
         except MessageRejected as error:
             return ReplyUnreadable(
                 saga_id=reply.saga_id,
@@ -126,9 +126,8 @@ class Intake:
         )
 
     def _answer_body(
-        self, record: IncomingRecord, reply: ReceivedReply, step: PreparedStep, role: str, schemas: Mapping[str, Json]
+        self, record: IncomingRecord, reply: ReceivedReply, message: Message, role: Role, schemas: Mapping[str, Json]
     ) -> tuple[str, Data]:
-        message = _message(step, role)
         match reply.outcome:
             case "completed":
                 if role == "undo" or message.reply is None:
@@ -176,31 +175,25 @@ class Intake:
         return True
 
 
-def _answer(request: asked.StartSaga, result: str, text: str) -> RequestAnswer:
-    assert result in ("refused", "unknown_definition")
+def _answer(request: asked.StartSaga, result: Literal["refused", "unknown_definition"], text: str) -> RequestAnswer:
     return RequestAnswer(request_id=request.request_id, saga_id=request.saga_id, result=result, text=text)
 
 
-def _command_of(reply: ReceivedReply, program: Program, record: IncomingRecord) -> tuple[PreparedStep, str]:
-    """The step and role that a command id names: ``{saga id}/{path}/{generation}/{role}``."""
+def _command_of(reply: ReceivedReply, program: Program, record: IncomingRecord) -> tuple[Message, Role]:
+    """The message and role that a command id names: ``{saga id}/{step}/{generation}/{role}``."""
     parts = reply.command_id.removeprefix(f"{reply.saga_id}/").rsplit("/", 2)
-    if len(parts) == 3:  # noqa: PLR2004 - path, generation, role
-        step = program.steps.get(parts[0])
-        if step is not None and parts[2] in _ROLES and _has(step, parts[2]):
-            return step, parts[2]
+    step = program.steps.get(parts[0])
+    if step is not None:
+        match parts[1:]:
+            case [_, "do"]:
+                return step.do.message, "do"
+            case [_, "undo"] if step.undo is not None:
+                return step.undo.message, "undo"
+            case [_, "probe"] if step.probe is not None:
+                return step.probe.message, "probe"
+            case _:
+                pass
     raise MessageRejected(
         "unknown_command",
         f"expected the id of a command of {program.blueprint.name}, got {reply.command_id!r}, in {place_of(record)}",
     )
-
-
-def _has(step: PreparedStep, role: str) -> bool:
-    return role == "do" or (step.undo if role == "undo" else step.probe) is not None
-
-
-def _message(step: PreparedStep, role: str) -> Message:
-    match role:
-        case "undo" | "probe" | "do":
-            return message_of(step, role).message
-        case _:
-            raise AssertionError(role)

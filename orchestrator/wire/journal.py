@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ENTRY: Final = codec_for(own_schema("entry"))
 FOOTER: Final = codec_for(own_schema("footer"))
 
-EVENT_FORMAT: Final = 1
+ENTRY_FORMAT: Final = 1
 FOOTER_FORMAT: Final = 1
 
 _ENTRY_HEADERS: Final[Headers] = ((TYPE, b"saga.entry"),)
@@ -69,7 +69,7 @@ def entry_record(topics: Topics, shard: int, entry: JournalEntry) -> OutgoingRec
     return OutgoingRecord(topics.journal, shard, saga_id, _ENTRY_HEADERS, b"".join(parts))
 
 
-_ENTRY_START: Final = ENTRY.prefix + VARINTS[EVENT_FORMAT]
+_ENTRY_START: Final = ENTRY.prefix + VARINTS[ENTRY_FORMAT]
 _PRESENT: Final = b"\x02"
 _END_AND_PRESENT: Final = b"\x00\x02"
 """The end of the events, and that there is a topic."""
@@ -84,8 +84,8 @@ def is_entry(record: Record) -> bool:
 def parse_entry(value: bytes | None) -> JournalEntry:
     """The entry in a journal record's value. Raises ``MessageRejected``; in a journal that is corruption."""
     data = cast("dict[str, Data]", ENTRY.decode(value or b""))
-    if data["format"] != EVENT_FORMAT:
-        raise MessageRejected("unknown_format", f"expected format {EVENT_FORMAT}, got {data['format']}, in an entry")
+    if data["format"] != ENTRY_FORMAT:
+        raise MessageRejected("unknown_format", f"expected format {ENTRY_FORMAT}, got {data['format']}, in an entry")
     place = data["topic"], data["partition"], data["offset"]
     if None in place and place != (None, None, None):
         raise MessageRejected("undecodable", f"expected topic, partition and offset, or none, got {place}, in an entry")
