@@ -72,7 +72,7 @@ class PostgresInbox:
             importlib.import_module("psycopg")
         except ImportError as error:
             raise ConfigError(
-                "expected psycopg for PostgresInbox, found none: pip install 'saga-orchestrator[server]'"
+                "expected psycopg for PostgresInbox, found none: pip install 'saga-orchestrator[postgres]'"
             ) from error
         self._dsn = dsn
 

@@ -22,8 +22,18 @@ from tests.servers import new_directory
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-PYTHON = next(text for language, text in BLOCKS if language == "python")
-SHELL = [line.split("#")[0].strip() for language, text in BLOCKS if not language for line in text.splitlines()]
+PYTHON, HANDLER = (text for language, text in BLOCKS if language == "python")
+OWN_SERVERS = "export SAGA_KAFKA="
+"""How the listing begins that is for other servers than those of `saga dev`."""
+
+
+def lines(*texts: str) -> list[str]:
+    return [line.split("#")[0].strip() for text in texts for line in text.splitlines()]
+
+
+LISTINGS = [text for language, text in BLOCKS if not language]
+SHELL = lines(*(text for text in LISTINGS if not text.startswith(OWN_SERVERS)))
+OWN = lines(*(text for text in LISTINGS if text.startswith(OWN_SERVERS)))
 COMMAND_S = 60
 READY_S = 60
 
@@ -40,6 +50,10 @@ def test_the_saga_of_the_first_page_compiles(tmp_path: Path) -> None:
     definition = runpy.run_path(str(tmp_path / "first_page.py"), run_name="first_page")["money_transfer"]
     assert isinstance(definition, SagaDefinition)
     assert [node.name for node in definition.compile().nodes if isinstance(node, Step)] == ["withdraw", "deposit"]
+
+
+def test_the_handler_of_the_first_page_is_the_banks() -> None:
+    assert HANDLER in (ROOT / "examples" / "money_transfer" / "bank.py").read_text()
 
 
 def test_the_make_targets_exist() -> None:
@@ -59,6 +73,7 @@ class Shell:
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         self.directory = directory
+        self.exported: dict[str, str] = {}
         self._stack = stack
         self._path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
@@ -74,7 +89,7 @@ class Shell:
     def keep_running(self, name: str, line: str, ready: str) -> None:
         """A terminal of its own; returns when it has printed ``ready``."""
         log = self.directory / f"{name}.log"
-        assignments = [f"PATH={self._path}"]
+        assignments = [f"{name}={value}" for name, value in {"PATH": self._path, **self.exported}.items()]
         command = Command(name, ["/usr/bin/env", *assignments, *shlex.split(line)], self.directory, log, SIGTERM)
         process = ServerProcess(command)
         process.start()
@@ -87,7 +102,7 @@ class Shell:
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SAGA_")}
-        return {**kept, "PATH": self._path}
+        return {**kept, "PATH": self._path, **self.exported}
 
 
 @pytest.fixture
@@ -119,3 +134,17 @@ def test_your_own_saga(shell: Shell) -> None:
     assert refused.returncode == 3
     assert "t-2" in shell.run(listed("saga list"))
     assert "t-" not in shell.run(listed("saga incidents"))
+
+
+@pytest.mark.integration
+def test_your_own_servers(shell: Shell) -> None:
+    shell.keep_running("dev", listed("saga dev"), "saga migrate")
+    there = json.loads((shell.directory / ".saga" / "addresses.json").read_text())
+    export, *commands, run = OWN
+    exported = dict(word.split("=", 1) for word in shlex.split(export)[1:])
+    shell.exported = {**exported, "SAGA_KAFKA": there["kafka"], "SAGA_DATABASE": there["database"]}
+    assert set(shell.exported) == {"SAGA_KAFKA", "SAGA_DATABASE", "SAGA_SHARDS"}
+    said = [shell.run(command) for command in commands]
+    assert "16 shards: made the tables" in said[0]
+    assert "money_transfer" in said[1]
+    shell.keep_running("run", run, "shard owned")

@@ -57,7 +57,12 @@ def test_the_wheel_says_what_it_needs_and_what_it_is(wheel: Path) -> None:
     base = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert [line.partition("<")[0].partition(">")[0] for line in base] == ["confluent-kafka", "fastavro", "structlog"]
     assert (metadata["Name"], metadata["License-Expression"]) == ("saga-orchestrator", "MIT")
-    assert (metadata["Requires-Python"], metadata.get_all("Provides-Extra")) == (">=3.11", ["dev", "local", "server"])
+    assert (metadata["Requires-Python"], metadata.get_all("Provides-Extra")) == (
+        ">=3.11",
+        ["dev", "local", "postgres", "server"],
+    )
+    drivers = {line.partition(";")[0] for line in metadata.get_all("Requires-Dist", []) if line.startswith("psycopg")}
+    assert len(drivers) == 1, "an inbox and the orchestrator have the same driver"
 
 
 # As wire reads them; the working directory comes first on the path, so that this is the wheel's own code.
