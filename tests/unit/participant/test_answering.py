@@ -149,5 +149,5 @@ def test_a_handlers_own_unavailable_is_retryable() -> None:
 
 def test_without_the_driver_an_inbox_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ConfigError, match=r"pip install 'saga-orchestrator\[server\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'saga-orchestrator\[postgres\]'"):
         PostgresInbox("postgresql://")
