@@ -27,6 +27,10 @@ KEYS = st.one_of(
     st.text(st.characters(codec="utf-8")), st.sampled_from(["$", "$$", "$decimal", "$$decimal", "$date", "-type"])
 )
 DATA = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=20)
+SMALL_DATA = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=2), max_leaves=4
+)
+"""For what only holds data, in many places: made three times as fast."""
 
 
 @settings(max_examples=50)

@@ -16,7 +16,7 @@ from orchestrator.blueprint import values
 from orchestrator.blueprint.values import Data
 from orchestrator.engine import events as e
 from orchestrator.errors import JournalCorrupt
-from tests.unit.blueprint.test_values import DATA, KEYS
+from tests.unit.blueprint.test_values import KEYS, SMALL_DATA
 
 GOLDEN = Path(__file__).parent / "golden" / "events.txt"
 LINES = [tuple(line.split(" ", 1)) for line in GOLDEN.read_text().splitlines()]
@@ -84,7 +84,7 @@ def test_every_event_has_a_released_encoding() -> None:
 
 
 def any_event(kind: type[Any]) -> st.SearchStrategy[e.Event]:
-    of_data: dict[Any, st.SearchStrategy[Any]] = {Data: DATA, dict[str, Data]: st.dictionaries(KEYS, DATA)}
+    of_data: dict[Any, st.SearchStrategy[Any]] = {Data: SMALL_DATA, dict[str, Data]: st.dictionaries(KEYS, SMALL_DATA)}
     hints: dict[str, Any] = {field.name: field.type for field in fields(kind)}
     return st.builds(
         kind, **{name: of_data[hint] if hint in of_data else st.from_type(hint) for name, hint in hints.items()}

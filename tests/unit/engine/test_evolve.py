@@ -30,7 +30,7 @@ from orchestrator.engine.state import (
     dumps,
     loads,
 )
-from tests.unit.blueprint.test_values import DATA, KEYS
+from tests.unit.blueprint.test_values import KEYS, SMALL_DATA
 
 HISTORIES = json.loads((Path(__file__).parent / "golden" / "histories.json").read_text())
 STARTED = SagaStarted(saga_id="s1", saga="demo", blueprint="hash-1", input=None, request_id="r1", at_ms=0)
@@ -67,21 +67,23 @@ def test_what_is_not_needed_after_the_end_is_forgotten() -> None:
 
 
 EXCHANGES = st.none() | st.builds(Exchange)
-CAUSES = st.builds(Cause, reason=st.sampled_from(Reason.__args__), rejection=DATA)
+CAUSES = st.builds(Cause, reason=st.sampled_from(Reason.__args__), rejection=SMALL_DATA)
 PHASES = st.one_of(
     st.builds(Running, EXCHANGES),
     st.builds(Blocked),
     st.builds(Cancelling, EXCHANGES),
     st.builds(Compensating, EXCHANGES, CAUSES),
-    st.builds(Completed, DATA),
+    st.builds(Completed, SMALL_DATA),
     st.builds(Compensated, CAUSES),
 )
 STATES = st.builds(
     SagaState,
-    origin=DATA.flatmap(lambda data: st.builds(Origin, input=st.just(data), input_text=st.just(values.dumps(data)))),
+    origin=SMALL_DATA.flatmap(
+        lambda data: st.builds(Origin, input=st.just(data), input_text=st.just(values.dumps(data)))
+    ),
     phase=PHASES,
-    done=st.lists(st.tuples(st.text(), DATA), max_size=3).map(tuple),
-    labels=st.dictionaries(KEYS, DATA, max_size=3),
+    done=st.lists(st.tuples(st.text(), SMALL_DATA), max_size=3).map(tuple),
+    labels=st.dictionaries(KEYS, SMALL_DATA, max_size=3),
     incidents=st.lists(st.builds(Incident), max_size=2).map(tuple),
     requests=st.lists(st.builds(AnsweredRequest), max_size=2).map(tuple),
 )
