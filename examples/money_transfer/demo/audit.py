@@ -155,8 +155,11 @@ def _outcomes(
                 accepted[saga_id] += 1
                 if saga_id in ends:
                     findings.disordered.append(f"saga {saga_id} was accepted after it had ended")
-            case RequestAnswered():
-                pass  # a repeated request is told `already`, and changes nothing
+            case RequestAnswered(saga_id=saga_id, result=result):
+                findings.disordered.append(
+                    f"the answer {result!r} for saga {saga_id}: expected topics of this run alone, for it may take a "
+                    "place among commands that no event tells of; audit a namespace that nobody else uses"
+                )
             case SagaEnded(saga_id=saga_id, status=status):
                 ends[saga_id].append(status)
     for saga_id in transfers:

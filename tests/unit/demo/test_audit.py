@@ -4,9 +4,24 @@ from dataclasses import replace
 import pytest
 
 from examples.money_transfer.demo.audit import Audit, audit
+from examples.money_transfer.demo.journal import read_journal
+from orchestrator.engine.events import Event, RequestDeclined
 from orchestrator.wire.journal import entry_record, is_entry, is_footer, parse_entry
+from orchestrator.wire.outcome import RequestAnswered, outcome_record
 from orchestrator.wire.record import IncomingRecord
-from tests.unit.demo.world import COMMANDS, DONE, REFUNDED, SHARD, TOPICS, history
+from tests.unit.demo.world import (
+    COMMANDS,
+    DONE,
+    NOW_MS,
+    REFUNDED,
+    SHARD,
+    TOPICS,
+    Sent,
+    World,
+    history,
+    sent,
+    started,
+)
 
 
 def audited(records: list[IncomingRecord], transfers: tuple[str, ...] = (DONE, REFUNDED)) -> Audit:
@@ -280,3 +295,32 @@ def test_what_is_in_quarantine_is_lost() -> None:
     records = [*history(), IncomingRecord(TOPICS.quarantine, SHARD, 3, 0, None)]
 
     assert audited(records).findings.lost == ["what is in quarantine at 0/3"]
+
+
+def test_an_answer_that_no_event_may_tell_of_wants_topics_of_the_runs_own() -> None:
+    records = history()
+    stranger = RequestAnswered(request_id="r-9", saga_id="transfer-9", result="already", text="")
+    at = outcome_record(TOPICS, SHARD, stranger, NOW_MS)
+    records.append(IncomingRecord(at.topic, at.partition, 1_000, NOW_MS, at.key, at.headers, at.value))
+
+    found = audited(records).findings.all
+
+    assert len(found) == 1
+    assert found[0].startswith("the answer 'already' for saga transfer-9: expected topics of this run alone")
+
+
+def test_answers_to_operators_take_places_too() -> None:
+    world = World()
+    world.begin()
+    asked = [IncomingRecord(TOPICS.requests, SHARD, offset, NOW_MS, None) for offset in range(2)]
+    declined = RequestDeclined(request_id="r-1", result="refused", text="no", at_ms=NOW_MS)
+    refused = RequestAnswered(request_id="r-1", saga_id=DONE, result="refused", text="no")
+    accepted = RequestAnswered(request_id="r-2", saga_id=REFUNDED, result="accepted", text="")
+    world.follow(DONE, asked[0], [declined], None, refused)
+    begun: list[Event] = [started(REFUNDED), sent(REFUNDED, "withdraw")]
+    command = world.follow(REFUNDED, asked[1], begun, Sent(REFUNDED, "withdraw"), accepted)
+    world.end()
+
+    assert command is not None
+    told = read_journal(world.records, TOPICS.journal).sent[REFUNDED]
+    assert [each.sequence.encode() for each in told] == [dict(command.headers)["ce_sequence"]] == [b"0:1:3"]
