@@ -157,7 +157,7 @@ class Client:
         return self._ask(CancelSaga(request_id=str(uuid.uuid4()), saga_id=id), timeout)
 
     def retry(self, id: str, *, timeout: float = ANSWER_S) -> Answered:  # noqa: A002
-        """Ask that what waits in an incident of a saga be tried again.
+        """Ask that what waits in an incident of a saga, or for its next attempt, be tried again now.
 
         Raises ``RequestRefused`` when nothing waits, or when there is no such saga, and ``OutcomeTimeout``.
         """
