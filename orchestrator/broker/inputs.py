@@ -9,6 +9,7 @@ then.
 """
 
 from collections import deque
+from operator import methodcaller
 from typing import Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -23,16 +24,28 @@ from orchestrator.wire.topics import Topics
 CONSUME_MAX: Final = 100_000
 """librdkafka's own bound is 1,000,000 messages in one call."""
 
+_headers = methodcaller("headers")
+"""``message.headers()``, for names that are not UTF-8: the binding returns a broken list and sets an error, which
+CPython sees here (``SystemError``), but not at a call that it has specialised: there the process dies (SIGSEGV)."""
+
 
 def record_of(message: Message) -> IncomingRecord:
-    """A message that is no error, as a record. A header without value reads as an empty one."""
+    """A message that is no error, as a record. A header without value reads as an empty one.
+
+    Of headers with a name that is not UTF-8 none can be had: the record reads as one without headers.
+    """
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None
     assert partition is not None
     assert offset is not None
-    # The stub allows text; a consumer gives bytes, or None.
-    found = cast("list[tuple[str, bytes | None]]", message.headers() or [])
-    headers = tuple([(name, value or b"") for name, value in found])
+    try:
+        # The stub allows text; a consumer gives bytes, or None.
+        found = cast("list[tuple[str, bytes | None]] | None", _headers(message))
+    except SystemError as error:
+        if not isinstance(error.__cause__, UnicodeDecodeError):
+            raise
+        found = None
+    headers = tuple([(name, value or b"") for name, value in found or ()])
     return IncomingRecord(topic, partition, offset, message.timestamp()[1], message.key(), headers, message.value())
 
 

@@ -14,8 +14,10 @@ from orchestrator.broker.topology import namespace_topics
 from orchestrator.errors import ConfigError, TopicMismatch, Unavailable
 from orchestrator.local import kafka as local_kafka
 from orchestrator.local.ports import free_port
+from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
 from tests.contract.broker.clusters import SHARDS, record, values
+from tests.integration.broker import foreign
 
 Connect = Callable[..., KafkaBroker]
 PATIENCE_SECONDS = 30.0
@@ -101,6 +103,57 @@ def _poll_until_it_raises(broker: KafkaBroker) -> None:
     with closing(broker.membership()) as membership:
         while monotonic() < until:
             membership.poll(0.1)
+
+
+# ---------------------------------------------------------------- what anybody may write
+
+
+def test_headers_whose_name_is_no_text_read_as_none(kafka: str, connect: Connect) -> None:
+    """Where the call is specialised (after some good records) the binding's broken answer would end the process."""
+    broker = connect(kafka)
+    good = [record(broker.names.requests, b"%d" % number, partition=0) for number in range(64)]
+    broker.publish(good)
+    foreign.produce(kafka, broker.names.requests, 0, b"bad", [(b"bad\xff\xfe", b"x")])
+    broker.publish(good)
+    found: list[IncomingRecord] = []
+    until = monotonic() + PATIENCE_SECONDS
+    with closing(broker.inputs(0, InputPosition(0, 0))) as inputs:
+        while len(found) < 2 * len(good) + 1:
+            assert monotonic() < until
+            inputs.wait(1)
+            found += inputs.poll(200)
+    assert (found[len(good)].value, found[len(good)].headers) == (b"bad", ())
+    texts = [each.value for each in good]
+    assert values(found) == [*texts, b"bad", *texts]
+
+
+# ---------------------------------------------------------------- a broker that comes back
+
+
+def test_a_broker_that_was_killed_and_came_back_is_asked_anew(
+    own_kafka: local_kafka.KafkaBroker, connect: Connect
+) -> None:
+    broker = connect(own_kafka.bootstrap)
+    with closing(broker.follower(broker.names.definitions)) as follower:
+        for number in range(2):
+            broker.publish([record(broker.names.definitions, b"%d" % number, partition=0)])
+            assert values(_in_time(follower.catch_up)) == [b"%d" % number]
+            own_kafka.kill()
+            own_kafka.restart()
+
+
+def _in_time(read: Callable[[], list[IncomingRecord]]) -> list[IncomingRecord]:
+    """What is read first; a broker that has just come back may not answer yet."""
+    until = monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            found = read()
+        except Unavailable:
+            assert monotonic() < until
+            continue
+        if found:
+            return found
+        assert monotonic() < until
 
 
 # ---------------------------------------------------------------- a topic that is not what it was
