@@ -35,6 +35,9 @@ MARKER: Final = b"\xc3\x01"
 """Avro specification, "Single-object encoding": then 8 bytes of CRC-64-AVRO, little endian, then the body."""
 PREFIX_BYTES: Final = 10
 
+DEPTH_MAX: Final = 100
+"""Of data whose schema refers to itself. Python bounds nested calls, too, but that depends on who calls."""
+
 CODECS_MAX: Final = 4_096
 """Codecs that ``codec_for`` keeps; beyond, all are compiled anew when they are asked for."""
 
@@ -52,6 +55,7 @@ class Codec:
             self.schema: Json = canonical_schema(schema)
             self.schema_id: str = schema_id(schema)
             self._shape = _compile(self.schema, {})
+            self._is_recursive = _refers_to_itself(self.schema, frozenset())
         except (SchemaParseException, UnknownType, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"expected an Avro schema, got one that fails with {error!r}") from error
         self.name: str = self._shape.name if isinstance(self._shape, RecordShape) else "the body"
@@ -113,11 +117,12 @@ class Codec:
                 raise MessageRejected("undecodable", f"expected the key {member!r}, got none, in {self.name}")
             tree = tree[member]
         try:
-            return self._shape.from_json(tree)
+            data = self._shape.from_json(tree)
         except Mismatch as mismatch:
             raise self._undecodable(mismatch) from mismatch
         except RecursionError:
-            raise MessageRejected("undecodable", f"expected less depth, in {self.name}") from None
+            raise self._too_deep() from None
+        return self._bounded(data)
 
     def _read(self, value: bytes, *, tagged: bool) -> Data:
         if not value.startswith(self.prefix):
@@ -132,12 +137,20 @@ class Codec:
         except Mismatch as mismatch:
             raise self._undecodable(mismatch) from mismatch
         except RecursionError:
-            raise MessageRejected("undecodable", f"expected less depth, in {self.name}") from None
+            raise self._too_deep() from None
         if source.at != len(value):
             raise MessageRejected(
                 "undecodable", f"expected {source.at} bytes, got {len(value) - source.at} more, in {self.name}"
             )
+        return self._bounded(data)
+
+    def _bounded(self, data: Data) -> Data:
+        if self._is_recursive and _deeper(data, DEPTH_MAX):
+            raise self._too_deep()
         return data
+
+    def _too_deep(self) -> MessageRejected:
+        return MessageRejected("undecodable", f"expected a depth of at most {DEPTH_MAX}, got more, in {self.name}")
 
     def _undecodable(self, mismatch: Mismatch) -> MessageRejected:
         mismatch.path.append(self.name)
@@ -220,6 +233,33 @@ def _record(schema: Mapping[str, Json], name: str, named: dict[str, Shape]) -> S
         fields.append(Field(str(field["name"]), shape, has_default="default" in field, default=field.get("default")))
     record.define(fields)
     return record
+
+
+def _deeper(data: Data, levels: int) -> bool:
+    """Whether records, lists and maps are nested in more than ``levels``."""
+    match data:
+        case dict():
+            return levels == 0 or any(_deeper(value, levels - 1) for value in data.values())
+        case list():
+            return levels == 0 or any(_deeper(value, levels - 1) for value in data)
+        case _:
+            return False
+
+
+def _refers_to_itself(schema: Json, within: frozenset[str]) -> bool:
+    """Whether a record holds records of its own type, somewhere: only such data has no bounded depth."""
+    match schema:
+        case str():
+            return schema in within
+        case list():
+            return any(_refers_to_itself(branch, within) for branch in schema)
+        case {"type": "record", "name": str(name), "fields": list(fields)}:
+            inner = within | {name}
+            return any(_refers_to_itself(cast("dict[str, Json]", field)["type"], inner) for field in fields)
+        case {"type": "array", "items": part} | {"type": "map", "values": part}:
+            return _refers_to_itself(cast("Json", part), within)
+        case _:
+            return False
 
 
 def _whole(value: Json) -> int:

@@ -1,5 +1,6 @@
 """Bodies in Avro: equal to what fastavro writes and reads, and stricter."""
 
+import json
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -15,7 +16,7 @@ from orchestrator.blueprint.avro import schema_id
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import RECORD_NAME, Data
 from orchestrator.errors import MessageRejected
-from orchestrator.wire.avro import PREFIX_BYTES, Codec, codec_for
+from orchestrator.wire.avro import DEPTH_MAX, PREFIX_BYTES, Codec, codec_for
 from orchestrator.wire.shape import LONG_MAX, LONG_MIN, Mismatch
 from tests.unit.wire.samples import EVERYTHING, EVERYTHING_DATA, WITHDRAW, schemas_with_data
 
@@ -276,7 +277,7 @@ def test_a_body_nested_too_deep_is_refused() -> None:
     tree: Json = {"type": "record", "name": "test.Tree", "fields": [{"name": "next", "type": ["null", "test.Tree"]}]}
     codec = Codec(tree)
     assert codec.decode(codec.encode({"next": {"next": None}})) == {"next": {"next": None}}
-    with pytest.raises(MessageRejected, match="expected less depth, in test.Tree"):
+    with pytest.raises(MessageRejected, match="expected a depth of at most 100, got more, in test.Tree"):
         codec.decode(codec.prefix + b"\x02" * 5000 + b"\x00")
 
 
@@ -363,3 +364,33 @@ def test_values_are_exactly_of_the_types_of_data() -> None:
     }  # fmt: skip
     assert str(decoded["amount"]) == "-12.30"
     assert math.isclose(cast("datetime", decoded["at"]).timestamp(), 1767323045.000006)
+
+
+LIST: dict[str, Any] = {
+    "type": "record",
+    "name": "bank.Item",
+    "fields": [{"name": "n", "type": "long"}, {"name": "next", "type": ["null", "bank.Item"], "default": None}],
+}
+
+
+def linked(length: int) -> Data:
+    data: Data = None
+    for number in range(length):
+        data = {"n": number, "next": data}
+    return data
+
+
+def test_a_type_may_refer_to_itself_down_to_a_bound_that_everybody_keeps() -> None:
+    newer = Codec({**LIST, "fields": [*LIST["fields"], {"name": "note", "type": "string", "default": ""}]})
+    codec = Codec(LIST)
+    assert codec.decode(codec.encode(linked(DEPTH_MAX))) == linked(DEPTH_MAX)
+    newer.decode_written_with(codec.encode(linked(DEPTH_MAX)), LIST)
+    too_deep = codec.encode(linked(DEPTH_MAX + 1))
+    text = json.dumps(linked(DEPTH_MAX + 1)).encode()
+    for read in (
+        lambda: codec.decode(too_deep),
+        lambda: newer.decode_written_with(too_deep, LIST),
+        lambda: codec.decode_json(text),
+    ):
+        with pytest.raises(MessageRejected, match=f"expected a depth of at most {DEPTH_MAX}, got more, in bank.Item"):
+            read()
