@@ -48,6 +48,11 @@ class Rounds(Generic[Item]):
         """Nothing is gained by waiting for more: what was posted leaves as soon as the round under way is over."""
         self._hurried.set()
 
+    @property
+    def closing(self) -> bool:
+        """Whether somebody waits for the end."""
+        return self._closing
+
     def __len__(self) -> int:
         """How many wait for the next round."""
         return len(self._posted)

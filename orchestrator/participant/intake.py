@@ -14,7 +14,7 @@ from zlib import crc32
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from orchestrator.broker import configuration
-from orchestrator.broker.client import made
+from orchestrator.broker.client import behind, made
 from orchestrator.broker.inputs import record_of
 from orchestrator.broker.translation import ConnectionTrouble, error_of
 from orchestrator.participant.answering import Answering
@@ -83,6 +83,11 @@ class Intake:
             self._step()
         except KafkaException as error:  # fatal errors are raised by whatever is polled
             raise self._trouble.explained(error_of(error), f"read {self._topic}") from error
+        except SystemError as error:
+            fatal = behind(error)
+            if fatal is None:
+                raise
+            raise self._trouble.explained(error_of(fatal), f"read {self._topic}") from error
 
     def _step(self) -> None:
         self._raise_failure()
@@ -97,15 +102,17 @@ class Intake:
 
     def close(self) -> None:
         """Finish what is queued, within bounds; commit what is answered; leave the group."""
-        self._finish(self._owned)
-        self._commit(asynchronous=False)
-        self._consumer.close()
-        for worker in self._workers:
-            worker.queue.put(None)
-        until = time.monotonic() + FINISH_S
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        self._replies.close()
+        try:
+            self._finish(self._owned)
+            self._commit(asynchronous=False)
+            self._consumer.close()
+        finally:
+            for worker in self._workers:
+                worker.queue.put(None)
+            until = time.monotonic() + FINISH_S
+            for thread in self._threads:
+                thread.join(max(0.0, until - time.monotonic()))
+            self._replies.close()
 
     # ------------------------------------------------------------ taking
 
@@ -200,9 +207,10 @@ class Intake:
             self._on_commit(error_of(error), offsets)
 
     def _on_commit(self, error: KafkaError | None, offsets: Sequence[TopicPartition]) -> None:
-        if error is not None:  # a rebalance most often: what is still ours is committed a little later
-            _log.info("offsets were not committed", topic=self._topic, why=error.str())
-            for place in offsets:
+        for place in offsets:
+            why = error or place.error
+            if why is not None:  # a rebalance most often: what is still ours is committed a little later
+                _log.info("offsets were not committed", topic=self._topic, partition=place.partition, why=why.str())
                 if place.partition in self._owned:
                     self._offsets.give_back(place.partition, place.offset)
 

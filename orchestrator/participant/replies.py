@@ -89,7 +89,14 @@ class ReplyProducer:
 
     def _round(self, replies: Sequence[Reply]) -> None:
         for reply in replies:
-            self._send(reply)
+            if self._failure is None:
+                self._send(reply)
+        self._flush()
+        if self._answered:
+            self._offsets.answered(self._answered)
+            self._answered = []
+
+    def _flush(self) -> None:
         try:
             if len(self._producer) > 0:
                 self._producer.flush(ROUND_S)
@@ -99,9 +106,6 @@ class ReplyProducer:
             self._failure = self._trouble.explained(error_of(error), "write replies")
         except SystemError:  # the binding's answer when a callback runs while a fatal error is on its way
             self._failure = Unavailable("Kafka: expected to write replies, the producer failed: try again later")
-        if self._answered:
-            self._offsets.answered(self._answered)
-            self._answered = []
 
     def _send(self, reply: Reply) -> None:
         record = reply.record
@@ -110,19 +114,32 @@ class ReplyProducer:
             return
         try:
             error = self._look_up(record.topic)
-            if error is not None:
+            if error is None:
+                self._produce(reply, record)
+            else:
                 self._settle(reply, record.topic, error)
-                return
-            self._producer.produce(
-                record.topic,
-                record.value,
-                record.key,
-                record.partition,
-                headers=list(record.headers),
-                on_delivery=partial(self._delivered, reply),
-            )
         except KafkaException as error:
             self._settle(reply, record.topic, error_of(error))
+
+    def _produce(self, reply: Reply, record: OutgoingRecord) -> None:
+        last = False
+        while self._failure is None:
+            try:
+                self._producer.produce(
+                    record.topic,
+                    record.value,
+                    record.key,
+                    record.partition,
+                    headers=list(record.headers),
+                    on_delivery=partial(self._delivered, reply),
+                )
+            except BufferError:  # replies of 64 MB wait for the brokers
+                if last:
+                    self._failure = Unavailable("Kafka: expected room for replies at the end, got none: others reply")
+                last = self._rounds.closing
+                self._flush()
+            else:
+                return
 
     def _look_up(self, topic: str) -> KafkaError | None:
         """Have the topic's leaders before its first record: librdkafka would take up to a second to ask for them."""
