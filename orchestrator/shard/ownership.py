@@ -118,6 +118,11 @@ class Shard:
         """Called from another thread: take over again at the next step, which compares everything anew."""
         self._retake = True
 
+    def in_database_s(self) -> float:
+        """Called from another thread: how long the call to the database lasts that runs now; 0: there is none."""
+        store = self._store
+        return 0.0 if store is None else store.calling_s()
+
     def interrupt(self) -> None:
         """Called from another thread: break a call to the database that hangs."""
         store = self._store

@@ -21,8 +21,10 @@ from orchestrator.turns import computing
 POLL_S: Final = 0.1
 """How long the membership waits for a rebalance before it looks at everything else."""
 HANG_S: Final = 10.0
-"""A shard whose step takes longer hangs in the database: its connection is broken from outside, since no server timeout
-ends a session that hangs in COPY."""
+"""A call of the database that takes longer hangs: its connection is broken from outside, since no server timeout ends a
+session that hangs in COPY."""
+PAUSE_MAX_S: Final = 1.0
+"""A thread waits no longer, whatever the wall clock seems to say: it may be set back meanwhile."""
 DRAIN_S: Final = 10.0
 """How long a stopping process waits for its relays to publish what is appended; what is left, the next owner does."""
 REJOIN_S: Final = 1.0
@@ -45,8 +47,6 @@ class _Worker:
     stop: threading.Event = field(default_factory=threading.Event)
     drain: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
-    stepping_since: float | None = None
-    """Monotonic time at which the running step began."""
 
 
 class Runner:
@@ -124,13 +124,10 @@ class Runner:
 
     def _watch(self) -> None:
         """Break connections that hang, so that the shard's thread comes back with an error."""
-        now = time.monotonic()
         for worker in (*self._workers.values(), *self._leaving):
-            since = worker.stepping_since
-            if since is not None and now - since > HANG_S:
-                _log.warning("a step hangs, its database connection is broken", shard=worker.shard.shard)
+            if worker.shard.in_database_s() > HANG_S:
+                _log.warning("a call of the database hangs, its connection is broken", shard=worker.shard.shard)
                 worker.shard.interrupt()
-                worker.stepping_since = now
 
     def _drain(self) -> None:
         workers = [*self._workers.values(), *self._leaving]
@@ -154,9 +151,7 @@ class Runner:
             while not worker.stop.is_set() and not worker.drain.is_set():
                 before = shard.owned, shard.trouble
                 with computing():
-                    worker.stepping_since = time.monotonic()
                     wake_ms = shard.step(clock_ms())
-                worker.stepping_since = None
                 _report(shard, *before)
                 self._wait(worker, wake_ms)
             relay = shard.relay
@@ -165,7 +160,7 @@ class Runner:
 
     @staticmethod
     def _wait(worker: _Worker, wake_ms: int) -> None:
-        timeout_s = (wake_ms - clock_ms()) / 1000
+        timeout_s = pause_s(wake_ms)
         if timeout_s <= 0:
             return
         inputs = worker.shard.inputs
@@ -185,7 +180,12 @@ class Runner:
         while not self._stopping.is_set():
             shards = [worker.shard for worker in list(self._workers.values())]
             wake_ms = self._housekeeping.step(clock_ms(), shards)
-            self._stopping.wait(max(0.0, (wake_ms - clock_ms()) / 1000))
+            self._stopping.wait(pause_s(wake_ms))
+
+
+def pause_s(wake_ms: int) -> float:
+    """The seconds until then, from 0 to ``PAUSE_MAX_S``."""
+    return min(max(0.0, (wake_ms - clock_ms()) / 1000), PAUSE_MAX_S)
 
 
 def _publish(relay: Relay, changed: threading.Event) -> None:
@@ -195,7 +195,7 @@ def _publish(relay: Relay, changed: threading.Event) -> None:
             changed.clear()
             with computing():
                 wake_ms = relay.step(clock_ms())
-            changed.wait(None if wake_ms is None else max(0.0, (wake_ms - clock_ms()) / 1000))
+            changed.wait(None if wake_ms is None else pause_s(wake_ms))
 
 
 def _report(shard: Shard, owned: bool, trouble: OrchestratorError | None) -> None:  # noqa: FBT001 - what was true before

@@ -5,6 +5,7 @@ For tests of the core, the simulator, and users' own tests. Failures are planted
 
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -210,6 +211,7 @@ class MemoryShardStore:
         self._shard = shard
         self._crash_point = crash_point
         self._gone = threading.Event()
+        self._called_at: float | None = None
 
     def snapshot(self) -> Snapshot:
         """See the port."""
@@ -270,6 +272,11 @@ class MemoryShardStore:
             for seq in [seq for seq in tables.outbox if seq < below]:
                 del tables.outbox[seq]
 
+    def calling_s(self) -> float:
+        """See the port."""
+        since = self._called_at
+        return 0.0 if since is None else time.monotonic() - since
+
     def terminate(self) -> None:
         """See the port."""
         self._gone.set()
@@ -286,8 +293,10 @@ class MemoryShardStore:
             raise self._lost(name, "the connection is gone")
         failure = database.next_failure(name)
         if failure is Failure.HANGS:
+            self._called_at = time.monotonic()
             database.hanging.set()
             self._gone.wait()
+            self._called_at = None
         if failure in (Failure.HANGS, Failure.NOTHING_HAPPENED):
             raise self._lost(name, failure.value)
         with database.transaction():

@@ -236,6 +236,10 @@ class ShardStore(Protocol):
         """Delete outbox rows with seq < ``below``; the row at the footer is kept."""
         ...
 
+    def calling_s(self) -> float:
+        """Called from another thread: for how many seconds the running call has been with the server; 0: none runs."""
+        ...
+
     def terminate(self) -> None:
         """Called from another thread: break the connection, so that a call that hangs raises ``Unavailable``.
 

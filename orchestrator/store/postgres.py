@@ -6,6 +6,7 @@ a take-over has a transaction of several statements, because the batch depends o
 
 import json
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -101,7 +102,7 @@ class PostgresStore:
 
 
 class PostgresShardStore:
-    """One connection, serving one shard; used by one thread at a time, but for ``terminate``."""
+    """One connection, serving one shard; used by one thread at a time, but for ``calling_s`` and ``terminate``."""
 
     def __init__(self, shard: int, server: Server, connection: psycopg.Connection, crash_point: CrashPoint) -> None:
         self._shard = shard
@@ -110,6 +111,7 @@ class PostgresShardStore:
         self._crash_point = crash_point
         self._breaker = Breaker(connection)
         self._calls = threading.Lock()
+        self._called_at: float | None = None
         arrays.register(connection)
 
     def snapshot(self) -> Snapshot:
@@ -170,6 +172,11 @@ class PostgresShardStore:
         with self._call():
             self._execute("trim_outbox", {"shard": self._shard, "below": below})
 
+    def calling_s(self) -> float:
+        """See the port."""
+        since = self._called_at
+        return 0.0 if since is None else time.monotonic() - since
+
     def terminate(self) -> None:
         """See the port."""
         self._breaker.trip()
@@ -192,6 +199,7 @@ class PostgresShardStore:
     def _call(self) -> Generator[None]:
         """One call at a time, its errors in our words; after ``Unavailable`` the connection is closed."""
         with waiting(), self._calls:
+            self._called_at = time.monotonic()
             try:
                 with translated(self._server):
                     yield
@@ -199,6 +207,8 @@ class PostgresShardStore:
                 self._connection.close()
                 self._breaker.close()
                 raise
+            finally:
+                self._called_at = None
 
     def _execute(self, name: str, parameters: Mapping[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
         return self._connection.execute(_SQL[name], parameters, prepare=True, binary=True)

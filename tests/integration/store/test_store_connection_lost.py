@@ -95,11 +95,13 @@ def test_call_into_silence_is_freed(dsn: str, open_shard: OpenShard, end: str) -
         proxy.way = Way.SILENT
         asking = pool.submit(shard.next_due)
         assert proxy.lost.wait(PATIENCE)
+        assert shard.calling_s() > 0
         begun = time.monotonic()
         getattr(shard, end)()
         with pytest.raises(Unavailable):
             asking.result(PATIENCE)
         assert time.monotonic() - begun < AT_ONCE
+        assert shard.calling_s() == 0
 
 
 def test_zombie_wakes_up_to_a_history_that_went_on(open_shard: OpenShard) -> None:
