@@ -140,10 +140,11 @@ class KafkaProducer:
         # Before, not inside of, commit_transaction(): the time that EndTxn takes is what tells a clean commit.
         self._deliver(until, doing)
         self._crash_point("commit.before_end")
-        began = time.monotonic()
-        # Also when not all was delivered in time: it says why.
-        self._await(lambda client: client.commit_transaction(max(0.1, until - began)), doing)
-        took_ms = (time.monotonic() - began) * 1000
+        with waiting():
+            began = time.monotonic()
+            # Also when not all was delivered in time: it says why.
+            self._ask(lambda client: client.commit_transaction(max(0.1, until - began)), doing)
+            took_ms = (time.monotonic() - began) * 1000  # without the wait for our turn
         self._crash_point("commit.after_end")
         return Commit.CLEAN if took_ms < configuration.SLOW_COMMIT_MS else Commit.SLOW
 
@@ -154,12 +155,12 @@ class KafkaProducer:
         computes that takes longer than the delivery, so all that came meanwhile is taken in a turn of our own.
         """
         while len(self._living()) and time.monotonic() < until:
-            if is_idle():
-                self._await(lambda client: client.flush(SERVE_EVERY_SECONDS), doing)
-            else:
-                with waiting():
-                    time.sleep(SERVE_EVERY_SECONDS)
-                self._ask(lambda client: client.poll(0), doing)
+            with waiting():
+                if is_idle():
+                    self._ask(lambda client: client.flush(SERVE_EVERY_SECONDS), doing)
+                    continue
+                time.sleep(SERVE_EVERY_SECONDS)
+            self._ask(lambda client: client.poll(0), doing)
 
     def _await(self, ask: Callable[[Producer], Answer], doing: str) -> Answer:
         """Ask what the brokers answer, and let others compute meanwhile."""
