@@ -21,7 +21,7 @@ help:
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
 
 demo: $(STAMP)
-	$(BIN)/python -m examples.money_transfer.demo $(ARGS)
+	$(BIN)/python -m demo $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/pytest $(ARGS)

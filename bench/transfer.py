@@ -19,7 +19,7 @@ from bench import floors
 from bench.load import ACCOUNTS, REFUND_EVERY, as_many_as_go, at_rate, one_at_a_time
 from bench.meters import KafkaMeter, ProcessMeter, read_postgres
 from bench.profiler import Profiler
-from examples.money_transfer.demo.system import HERE, Service, System, SystemOptions
+from demo.system import EXAMPLE, Service, System, SystemOptions
 from orchestrator import Client
 
 WARM_UP: Final = 500
@@ -62,7 +62,7 @@ def measure(directory: Path, arguments: argparse.Namespace) -> Figures:
         found = floors.measure(system.stack.kafka, system.stack.create_database("floors"))
         _say("floors are measured")
         system.saga("migrate")
-        system.saga("deploy", str(HERE / "saga.py"), "--create-topics")
+        system.saga("deploy", str(EXAMPLE / "saga.py"), "--create-topics")
         bank, orchestrator = _start(system, arguments.inbox)
         with Client(system.settings) as client:
             figures = _load(system, client, (bank, orchestrator), arguments)
@@ -75,7 +75,7 @@ def _start(system: System, inbox: str) -> tuple[Service, Service]:
     if inbox == "postgres":
         database = system.stack.create_database("bank")
         _open_accounts(database)
-        bank = system.service("bank", [sys.executable, str(HERE / "bank.py")], {"BANK_DATABASE": database})
+        bank = system.service("bank", [sys.executable, str(EXAMPLE / "bank.py")], {"BANK_DATABASE": database})
     else:
         bank = system.service("bank", [sys.executable, "-m", "bench.bank"])
     orchestrator = system.orchestrator()
@@ -89,7 +89,7 @@ def _start(system: System, inbox: str) -> tuple[Service, Service]:
 def _open_accounts(database: str) -> None:
     """Every account of the load, with more than it will ever need."""
     with psycopg.connect(database) as connection:
-        connection.execute((HERE / "accounts.sql").read_bytes())
+        connection.execute((EXAMPLE / "accounts.sql").read_bytes())
         for number in range(ACCOUNTS):
             connection.execute("insert into accounts values (%s, 1000000000)", (f"account-{number:04}",))
 

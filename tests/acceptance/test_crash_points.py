@@ -12,10 +12,10 @@ from decimal import Decimal
 import psutil
 import pytest
 
-from examples.money_transfer.demo import accounts
-from examples.money_transfer.demo.audit import audit
-from examples.money_transfer.demo.system import HERE, SAGA, Service, System, SystemOptions
-from examples.money_transfer.demo.watcher import Watcher
+from demo import accounts
+from demo.audit import audit
+from demo.system import EXAMPLE, SAGA, Service, System, SystemOptions
+from demo.watcher import Watcher
 from examples.money_transfer.saga import money_transfer
 from orchestrator.client.client import Client
 from orchestrator.crashpoints import NAMES
@@ -76,9 +76,9 @@ def ride() -> Generator[Ride]:
     with new_directory() as directory, System(directory, options).start() as system:
         database = system.stack.create_database("bank")
         system.saga("migrate")
-        system.saga("deploy", str(HERE / "saga.py"), "--create-topics")
+        system.saga("deploy", str(EXAMPLE / "saga.py"), "--create-topics")
         accounts.open_accounts(database)
-        bank = system.service("bank", [sys.executable, str(HERE / "bank.py")], {"BANK_DATABASE": database})
+        bank = system.service("bank", [sys.executable, str(EXAMPLE / "bank.py")], {"BANK_DATABASE": database})
         bank.start()
         topics = system.topics
         names = ("bank.commands", topics.replies, topics.journal, topics.outcomes, topics.quarantine)

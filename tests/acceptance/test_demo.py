@@ -23,7 +23,7 @@ LAST_LINE = re.compile(
 
 def demo(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "examples.money_transfer.demo", *arguments],
+        [sys.executable, "-m", "demo", *arguments],
         cwd=ROOT,
         env={name: value for name, value in os.environ.items() if not name.startswith("SAGA_")},
         stdout=subprocess.PIPE,

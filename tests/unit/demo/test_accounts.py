@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from examples.money_transfer.demo import accounts
+from demo import accounts
 from examples.money_transfer.saga import Transfer
 
 

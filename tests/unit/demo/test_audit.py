@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from examples.money_transfer.demo.audit import Audit, audit
-from examples.money_transfer.demo.journal import read_journal
+from demo.audit import Audit, audit
+from demo.journal import read_journal
 from orchestrator.engine.events import Event, RequestDeclined
 from orchestrator.wire.journal import entry_record, is_entry, is_footer, parse_entry
 from orchestrator.wire.outcome import RequestAnswered, outcome_record

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from examples.money_transfer.demo.accounts import Order
+from demo.accounts import Order
 from examples.money_transfer.saga import Receipt, money_transfer
 from orchestrator.client.client import Client
 from orchestrator.client.handle import Handle

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from examples.money_transfer.demo.journal import Findings, Journal, read_journal
+from demo.journal import Findings, Journal, read_journal
 from orchestrator.wire.outcome import RequestAnswered, SagaEnded, parse_outcome
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics

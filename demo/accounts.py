@@ -22,7 +22,7 @@ CLOSED_EVERY: Final = 10
 SHORT_EVERY: Final = 40
 """Of every forty one asks for more than all accounts have together: it cannot be withdrawn."""
 SEED: Final = 29_02_2024
-TABLE: Final = Path(__file__).parent.parent / "accounts.sql"
+TABLE: Final = Path(__file__).parents[1] / "examples" / "money_transfer" / "accounts.sql"
 
 
 @dataclass(frozen=True, slots=True)

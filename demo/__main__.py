@@ -1,4 +1,4 @@
-"""`python -m examples.money_transfer.demo`: runs, kills, counts, and says whether every promise was kept.
+"""`python -m demo`: runs, kills, counts, and says whether every promise was kept.
 
 Ends with a line for scripts and status 0, or 1 if any of it is false. Starts everything itself and ends it again.
 """
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from examples.money_transfer.demo import accounts
-from examples.money_transfer.demo.audit import Audit, audit
-from examples.money_transfer.demo.drive import IN_FLIGHT_MIN, Drive, Ride
-from examples.money_transfer.demo.show import Show
-from examples.money_transfer.demo.system import HERE, READY_S, Service, System, SystemOptions
-from examples.money_transfer.demo.watcher import Watcher
+from demo import accounts
+from demo.audit import Audit, audit
+from demo.drive import IN_FLIGHT_MIN, Drive, Ride
+from demo.show import Show
+from demo.system import EXAMPLE, READY_S, Service, System, SystemOptions
+from demo.watcher import Watcher
 from orchestrator.client.client import Client
 from orchestrator.errors import OrchestratorError
 
@@ -78,7 +78,7 @@ class Result:
 
 def main() -> int:
     """Run the demo; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m examples.money_transfer.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--transfers", type=int, default=1_000, help="how many (1,000)")
     parser.add_argument("--rate", type=float, default=100.0, help="how many a second (100)")
     arguments = parser.parse_args()
@@ -142,7 +142,7 @@ def _prepare(show: Show, system: System, database: str) -> None:
     with show.step("saga migrate") as details:
         details.extend(system.saga("migrate").splitlines())
     with show.step("saga deploy examples/money_transfer/saga.py --create-topics") as details:
-        said = system.saga("deploy", str(HERE / "saga.py"), "--create-topics").splitlines()
+        said = system.saga("deploy", str(EXAMPLE / "saga.py"), "--create-topics").splitlines()
         created = [line.removeprefix(CREATED) for line in said if line.startswith(CREATED)]
         details.append(f"created {len(created)} topics: {', '.join(created)}")
         details.extend(line for line in said if not line.startswith(CREATED))
@@ -151,7 +151,7 @@ def _prepare(show: Show, system: System, database: str) -> None:
 
 def _start(show: Show, system: System, database: str, watcher: Watcher) -> tuple[Service, Service]:
     """The bank and the orchestrator, ready."""
-    bank = system.service("bank", [sys.executable, str(HERE / "bank.py")], {"BANK_DATABASE": database})
+    bank = system.service("bank", [sys.executable, str(EXAMPLE / "bank.py")], {"BANK_DATABASE": database})
     orchestrator = system.orchestrator()
     with show.step("python examples/money_transfer/bank.py, and saga run") as details:
         bank.start()

@@ -28,7 +28,7 @@ from orchestrator.wire.topics import Topics
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-HERE: Final = Path(__file__).parent.parent
+EXAMPLE: Final = Path(__file__).parents[1] / "examples" / "money_transfer"
 SAGA: Final = (sys.executable, "-m", "orchestrator.cli.main")
 """The command ``saga``, of this very installation."""
 READY_S: Final = 30.0
