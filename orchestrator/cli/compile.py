@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.blueprint import canonical
+from orchestrator.blueprint.model import Blueprint
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.definition.loading import compile_file
 from orchestrator.errors import ConfigError
@@ -26,17 +27,25 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the blueprint. Raises DefinitionError for a wrong definition, ConfigError for a file without the saga."""
-    file, name = source_of(arguments.source)
+    """Print the blueprint. Raises what ``compile_one`` raises."""
+    text = canonical.dumps(compile_one(arguments.source))
+    print(json.dumps(json.loads(text), ensure_ascii=False, indent=2) if sys.stdout.isatty() else text)
+    return ExitCode.OK
+
+
+def compile_one(source: str) -> Blueprint:
+    """The one saga that `FILE[:NAME]` is about.
+
+    Raises DefinitionError for a wrong definition, ConfigError for a file without the saga, or with several.
+    """
+    file, name = source_of(source)
     blueprints = compile_file(file, name)
     if len(blueprints) > 1:
         names = ", ".join(blueprint.name for blueprint in blueprints)
         raise ConfigError(
             f"expected one saga in {file}, got {len(blueprints)} ({names}): write {file}:{blueprints[0].name}"
         )
-    text = canonical.dumps(blueprints[0])
-    print(json.dumps(json.loads(text), ensure_ascii=False, indent=2) if sys.stdout.isatty() else text)
-    return ExitCode.OK
+    return blueprints[0]
 
 
 def source_of(text: str) -> tuple[str, str | None]:

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "incidents": "what waits for an operator",
     "retry": "try again what waits in a saga's incident",
     "compile": "a saga's blueprint, as JSON",
+    "diagram": "a saga as a Mermaid diagram",
     "schemas": "the Avro schemas of a saga's messages, for other languages",
 }
 # Packages that come with an extra: a command that lacks one is told which extra, not how Python failed.
