@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from orchestrator.blueprint.values import Data
 from orchestrator.definition.conversion import from_data, full_name, to_data
 from orchestrator.definition.messages import Rejection
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import MessageRejected, OrchestratorError, TopicMismatch
 from orchestrator.participant.context import Context, RetryLater
+from orchestrator.participant.exchange import Exchange
 from orchestrator.participant.handlers import Handler
 from orchestrator.participant.inbox import Delivery, Retryable, Session
 from orchestrator.participant.schemas import Schemas
@@ -31,10 +33,11 @@ _log = logger("participant")
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class HandlerExchange:
     """A handler with the codecs of what it takes and gives."""
 
     handler: Handler
+    command_type: str
     command: Codec
     reply: Codec | None
     rejections: dict[type[Rejection], tuple[str, Codec]]
@@ -48,12 +51,22 @@ class Exchange:
         for _, codec in self.rejections.values():
             yield codec
 
+    def answer(self, data: Data, command: ReceivedCommand, connection: object) -> Answer:
+        """Call the handler; see ``Exchange.answer``."""
+        try:
+            message = from_data(data, self.handler.kind)
+        except ValueError as why:  # also what a message's own __post_init__ raises
+            raise MessageRejected("undecodable", str(why)) from why
+        context = Context(connection, command.command_id, command.attempt, command.saga_id)
+        return _encoded(self, _called(self.handler, message, context))
 
-def exchange_of(handler: Handler) -> Exchange:
+
+def exchange_of(handler: Handler) -> HandlerExchange:
     """The codecs of ``handler``. Raises ``UnsupportedType`` for messages that no schema can be made of."""
     answers, namespace = handler.answers, handler.answers.participant
-    return Exchange(
+    return HandlerExchange(
         handler,
+        full_name(handler.kind, namespace),
         codec_for(avro_schema(handler.kind, namespace)),
         None if answers.reply is None else codec_for(avro_schema(answers.reply, namespace)),
         {kind: (full_name(kind, namespace), codec_for(avro_schema(kind, namespace))) for kind in answers.rejections},
@@ -61,15 +74,13 @@ def exchange_of(handler: Handler) -> Exchange:
 
 
 class Answering:
-    """The handlers of one participant by the type of command."""
+    """What one participant does, by the type of command."""
 
-    def __init__(self, participant: str, handlers: Iterable[Handler], schemas: Schemas) -> None:
+    def __init__(self, participant: str, exchanges: Iterable[Exchange], schemas: Schemas) -> None:
         self.unreadable = 0
         """Records passed over because nobody can be answered."""
         self._participant = participant
-        self._exchanges = {
-            full_name(handler.kind, handler.answers.participant): exchange_of(handler) for handler in handlers
-        }
+        self._exchanges = {exchange.command_type: exchange for exchange in exchanges}
         self._schemas = schemas
 
     def codecs(self) -> list[Codec]:
@@ -123,12 +134,10 @@ class Answering:
         try:
             schema_of = partial(self._schemas.find, command.namespace)
             data = decode_body(command_body(record), exchange.command, schema_of)
-            message = from_data(data, exchange.handler.kind)
-        except (MessageRejected, ValueError) as why:  # ValueError: also what a message's own __post_init__ raises
+            return exchange.answer(data, command, connection)
+        except MessageRejected as why:
             _log.error("a command cannot be read", command=command.command_id, why=str(why))
             return failed("Unreadable", str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
-        context = Context(connection, command.command_id, command.attempt, command.saga_id)
-        return _encoded(exchange, _called(exchange.handler, message, context))
 
 
 def _called(handler: Handler, message: object, context: Context[Any]) -> object:
@@ -144,7 +153,7 @@ def _called(handler: Handler, message: object, context: Context[Any]) -> object:
         raise Retryable(type(error).__name__, str(error)) from error
 
 
-def _encoded(exchange: Exchange, result: object) -> Answer:
+def _encoded(exchange: HandlerExchange, result: object) -> Answer:
     """Checked against what the command declares: a first answer is repeated for ever. Raises ``Retryable``."""
     kind = exchange.handler.kind.__name__
     try:
@@ -164,7 +173,7 @@ def _encoded(exchange: Exchange, result: object) -> Answer:
         raise Retryable("WrongReply", f"the handler of {kind}: {error}") from error
 
 
-def _undeclared(exchange: Exchange, rejection: Rejection) -> str:
+def _undeclared(exchange: HandlerExchange, rejection: Rejection) -> str:
     kinds = [kind.__name__ for kind in (*exchange.rejections, type(rejection))]
     kind = exchange.handler.kind.__name__
     return f"{type(rejection).__name__}, which {kind} does not declare: write Command[…, {' | '.join(kinds)}]"

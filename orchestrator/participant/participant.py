@@ -15,9 +15,10 @@ from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
-from orchestrator.participant.answering import Answering
+from orchestrator.participant.answering import Answering, exchange_of
 from orchestrator.participant.context import Connection
-from orchestrator.participant.handlers import Handler, Handles, checked
+from orchestrator.participant.exchange import Exchange
+from orchestrator.participant.handlers import Handles, checked
 from orchestrator.participant.inbox import Inbox
 from orchestrator.participant.runner import Runner
 from orchestrator.participant.schemas import Schemas
@@ -53,19 +54,23 @@ class Participant(Generic[Connection]):
         self.name = name
         self._topic = Topics.commands(name)
         self._inbox = inbox
-        self._handlers: dict[type, Handler] = {}
+        self._exchanges: dict[str, Exchange] = {}
         self._runner: Runner | None = None
 
     def handles(self, kind: type[T]) -> Handles[T, Connection]:
         """A decorator: the function answers commands of ``kind``. Raises ``HandlerRefused`` for what does not fit."""
 
         def register(function: Callable[..., object]) -> None:
-            handler = checked(self.name, kind, function)
-            if kind in self._handlers:
+            exchange = exchange_of(checked(self.name, kind, function))
+            if exchange.command_type in self._exchanges:
                 raise HandlerRefused(f"@{self.name}.handles({kind.__name__}): it has a handler already, one is enough")
-            self._handlers[kind] = handler
+            self.answers(exchange)
 
         return Handles(register)
+
+    def answers(self, exchange: Exchange) -> None:
+        """For connectors: ``exchange`` answers the commands of its type, which needs no class here."""
+        self._exchanges[exchange.command_type] = exchange
 
     def run(self, settings: Settings | None = None, *, workers: int = WORKERS) -> None:
         """Answer commands until SIGTERM or SIGINT, then finish what is taken; for the main thread of a program.
@@ -133,7 +138,7 @@ class Participant(Generic[Connection]):
             raise ValueError(f"expected at least 1 worker, got {workers}")
         chosen = settings or environment.load()
         schemas = Schemas(partial(_broker, chosen))
-        answering = Answering(self.name, self._handlers.values(), schemas)
+        answering = Answering(self.name, self._exchanges.values(), schemas)
         schemas.own(answering.codecs())
         runner = Runner(self.name, self._topic, chosen, answering, self._inbox, workers)
         broker = KafkaBroker.of(chosen)

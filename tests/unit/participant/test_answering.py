@@ -68,7 +68,7 @@ class RecordingSession:
 def answering(handler: Callable[[Withdraw, Context[None]], Receipt]) -> Answering:
     bank = Participant("bank")
     bank.handles(Withdraw)(handler)
-    return Answering("bank", bank._handlers.values(), NoSchemas())
+    return Answering("bank", bank._exchanges.values(), NoSchemas())
 
 
 def command(account: str, command_id: str = "s/withdraw/0/do", undoes: str | None = None) -> IncomingRecord:

@@ -1,0 +1,35 @@
+"""What answers one type of command, as a port: a handler does (``answering``), and so does a connector."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from orchestrator.blueprint.values import Data
+from orchestrator.wire.avro import Codec
+from orchestrator.wire.command import ReceivedCommand
+from orchestrator.wire.reply import Answer
+
+
+class Exchange(Protocol):
+    """One type of command with the schemas of what it takes and gives."""
+
+    @property
+    def command_type(self) -> str:
+        """The command's Avro full name, ``{participant}.{Class}``."""
+        ...
+
+    @property
+    def command(self) -> Codec:
+        """What commands are read with."""
+        ...
+
+    def codecs(self) -> Iterable[Codec]:
+        """Of everything that it reads or writes, to be published before the first reply."""
+        ...
+
+    def answer(self, data: Data, command: ReceivedCommand, connection: object) -> Answer:
+        """The answer to a command with the body ``data``; several threads may ask at once.
+
+        ``connection`` is the inbox's, None without one. Raises ``Retryable`` for no answer that may be kept,
+        ``MessageRejected`` for a body that is refused before anything is done with it.
+        """
+        ...
