@@ -21,23 +21,58 @@ ADDRESSES_FILE: Final = "addresses.json"
 SHARDS: Final = 16
 SHARDS_LOCAL: Final = 4
 
-VARIABLES: Final[Mapping[str, str]] = {
-    "SAGA_KAFKA": "bootstrap servers, host:port,host:port",
-    "SAGA_DATABASE": "Postgres, postgresql://user:password@host:port/name",
-    "SAGA_NAMESPACE": "prefix of the orchestrator's topics (saga)",
-    "SAGA_SHARDS": f"number of shards, fixed for a namespace ({SHARDS}; {SHARDS_LOCAL} with saga dev)",
-    "SAGA_GROUP_PROTOCOL": "classic or consumer (classic)",
-    "SAGA_SESSION_TIMEOUT_MS": "how long a silent orchestrator keeps its shards (6000)",
-    "SAGA_BATCH_MAX": "inputs decided in one batch (500)",
-    "SAGA_RELAY_BACKLOG_MAX": "appended batches that may wait for Kafka before a shard stops reading (64)",
-    "SAGA_CACHE_SAGAS": "sagas kept decoded in memory, by shard (5000)",
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One setting, as a person reads about it and as it is checked."""
+
+    meaning: str
+    default: str = ""
+    """As it is written in the environment; empty: there is none."""
+    bounds: tuple[int, int] | None = None
+    """Of a whole number, both included."""
+    options: tuple[str, ...] = ()
+    """Of a choice, the default first."""
+
+    @property
+    def allowed(self) -> str:
+        """Which values are taken; empty: a text."""
+        return " to ".join(map(str, self.bounds)) if self.bounds else " or ".join(self.options)
+
+    @property
+    def described(self) -> str:
+        """Meaning and default on one line."""
+        return f"{self.meaning} ({self.default})" if self.default else self.meaning
+
+
+VARIABLES: Final[Mapping[str, Variable]] = {
+    "SAGA_KAFKA": Variable("bootstrap servers, host:port,host:port"),
+    "SAGA_DATABASE": Variable("Postgres, postgresql://user:password@host:port/name"),
+    "SAGA_NAMESPACE": Variable("prefix of the orchestrator's topics", "saga"),
+    "SAGA_SHARDS": Variable(
+        f"number of shards, fixed for a namespace; {SHARDS_LOCAL} with saga dev", str(SHARDS), bounds=(1, 1024)
+    ),
+    "SAGA_GROUP_PROTOCOL": Variable(
+        "how orchestrators share the shards: classic, or consumer (KIP-848)", "classic", options=("classic", "consumer")
+    ),
+    "SAGA_SESSION_TIMEOUT_MS": Variable(
+        "how long a silent orchestrator keeps its shards", "6000", bounds=(500, 600_000)
+    ),
+    "SAGA_BATCH_MAX": Variable("inputs decided in one batch", "500", bounds=(1, 100_000)),
+    "SAGA_RELAY_BACKLOG_MAX": Variable(
+        "appended batches that may wait for Kafka before a shard stops reading", "64", bounds=(1, 100_000)
+    ),
+    "SAGA_CACHE_SAGAS": Variable("sagas kept decoded in memory, by shard", "5000", bounds=(1, 10_000_000)),
 }
 _OPTION_PREFIX: Final = "SAGA_KAFKA__"
+OPTIONS: Final = Variable(f"librdkafka's options for TLS and SASL: {_OPTION_PREFIX}SASL_MECHANISM is sasl.mechanism")
 DESCRIBED: Final[Mapping[str, str]] = {
-    **VARIABLES,
-    f"{_OPTION_PREFIX}*": f"librdkafka's options for TLS and SASL: {_OPTION_PREFIX}SASL_MECHANISM is sasl.mechanism",
+    **{name: variable.described for name, variable in VARIABLES.items()},
+    f"{_OPTION_PREFIX}*": OPTIONS.described,
 }
 """Every setting, for a person."""
+_OPTION_FAMILIES: Final = ("SASL_", "SECURITY_", "SSL_")
+"""How librdkafka's options for TLS and SASL begin: whoever forgot what stands before it is told."""
 _TEST_PREFIX: Final = "SAGA_TEST_"
 """For tests alone, of which one is read here: ``SAGA_TEST_CRASH_AT=name:passes``, see ``Settings.crash_at``."""
 
@@ -93,14 +128,14 @@ def load(environment: Mapping[str, str] | None = None, directory: Path | None = 
     return Settings(
         kafka=kafka,
         database=variables.get("SAGA_DATABASE") or recorded.get("database"),
-        namespace=variables.get("SAGA_NAMESPACE", "saga"),
-        shards=_number(variables, "SAGA_SHARDS", SHARDS_LOCAL if recorded else SHARDS, 1, 1024),
+        namespace=variables.get("SAGA_NAMESPACE", VARIABLES["SAGA_NAMESPACE"].default),
+        shards=_number(variables, "SAGA_SHARDS", SHARDS_LOCAL if recorded else None),
         kafka_options={_option(name): value for name, value in variables.items() if name.startswith(_OPTION_PREFIX)},
-        group_protocol=_choice(variables, "SAGA_GROUP_PROTOCOL", ("classic", "consumer")),
-        session_timeout_ms=_number(variables, "SAGA_SESSION_TIMEOUT_MS", 6000, 500, 600_000),
-        batch_max=_number(variables, "SAGA_BATCH_MAX", 500, 1, 100_000),
-        relay_backlog_max=_number(variables, "SAGA_RELAY_BACKLOG_MAX", 64, 1, 100_000),
-        cache_sagas=_number(variables, "SAGA_CACHE_SAGAS", 5000, 1, 10_000_000),
+        group_protocol=_choice(variables, "SAGA_GROUP_PROTOCOL"),
+        session_timeout_ms=_number(variables, "SAGA_SESSION_TIMEOUT_MS"),
+        batch_max=_number(variables, "SAGA_BATCH_MAX"),
+        relay_backlog_max=_number(variables, "SAGA_RELAY_BACKLOG_MAX"),
+        cache_sagas=_number(variables, "SAGA_CACHE_SAGAS"),
         crash_at=_crash_at(variables),
         source="`saga dev` in " + LOCAL_DIRECTORY if recorded else "the environment",
     )
@@ -126,24 +161,35 @@ def _option(name: str) -> str:
 def _refuse_unknown(variables: Mapping[str, str]) -> None:
     for name in sorted(variables):
         if name.startswith("SAGA_") and name not in VARIABLES and not name.startswith((_OPTION_PREFIX, _TEST_PREFIX)):
-            near = difflib.get_close_matches(name, VARIABLES, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(VARIABLES)}, {_OPTION_PREFIX}*"
-            raise ConfigError(f"the environment sets {name}, which is no setting: {advice}")
+            raise ConfigError(f"the environment sets {name}, which is no setting: {_advice(name)}")
 
 
-def _number(variables: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+def _advice(name: str) -> str:
+    option = name.removeprefix("SAGA_").removeprefix("KAFKA_")
+    if option.startswith(_OPTION_FAMILIES):
+        return f"did you mean {_OPTION_PREFIX}{option}?"
+    near = difflib.get_close_matches(name, VARIABLES, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(DESCRIBED)}"
+
+
+def _number(variables: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """The value of ``name``; ``default`` instead of its usual one."""
+    variable = VARIABLES[name]
+    assert variable.bounds is not None, name
+    least, most = variable.bounds
     text = variables.get(name)
     if text is None:
-        return default
+        return int(variable.default) if default is None else default
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
         raise ConfigError(f"expected a whole number from {least} to {most} in {name}, got {text!r}")
     return int(text)
 
 
-def _choice(variables: Mapping[str, str], name: str, options: tuple[str, ...]) -> str:
-    text = variables.get(name, options[0])
-    if text not in options:
-        raise ConfigError(f"expected {' or '.join(options)} in {name}, got {text!r}")
+def _choice(variables: Mapping[str, str], name: str) -> str:
+    variable = VARIABLES[name]
+    text = variables.get(name, variable.default)
+    if text not in variable.options:
+        raise ConfigError(f"expected {variable.allowed} in {name}, got {text!r}")
     return text
 
 
