@@ -4,10 +4,10 @@ No thread, no consumer, no producer: those who have them call ``Answering.answer
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from orchestrator.blueprint.values import Data
 from orchestrator.definition.conversion import from_data, full_name, to_data
@@ -24,10 +24,16 @@ from orchestrator.wire.avro import Codec, codec_for
 from orchestrator.wire.body import decode_body
 from orchestrator.wire.command import ReceivedCommand, command_body, parse_command
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
-from orchestrator.wire.reply import FAILURE, Answer, completed, failed, rejected, reply_record
+from orchestrator.wire.reply import FAILURE, PROGRESS, Answer, completed, failed, progress, rejected, reply_record
 
 MESSAGE_MAX: Final = 2_000
 """Characters of an exception's text that a reply carries."""
+PROGRESS_EVERY_S: Final = 0.2
+"""Between two heartbeats of one command: each is an event of its saga, kept for ever."""
+
+Heard: TypeAlias = Callable[[str], None]
+Report: TypeAlias = Callable[[OutgoingRecord], None]
+"""Sends a record beside the answer; any thread may call it, and it does not wait."""
 
 _log = logger("participant")
 
@@ -51,13 +57,13 @@ class HandlerExchange:
         for _, codec in self.rejections.values():
             yield codec
 
-    def answer(self, data: Data, command: ReceivedCommand, connection: object) -> Answer:
-        """Call the handler; see ``Exchange.answer``."""
+    def answer(self, data: Data, command: ReceivedCommand, connection: object, heard: Heard | None = None) -> Answer:
+        """Call the handler; see ``Exchange.answer``. ``heard`` is told its progress."""
         try:
             message = from_data(data, self.handler.kind)
         except ValueError as why:  # also what a message's own __post_init__ raises
             raise MessageRejected("undecodable", str(why)) from why
-        context = Context(connection, command.command_id, command.attempt, command.saga_id)
+        context = Context(connection, command.command_id, command.attempt, command.saga_id, heard)
         return _encoded(self, _called(self.handler, message, context))
 
 
@@ -85,10 +91,15 @@ class Answering:
 
     def codecs(self) -> list[Codec]:
         """Of everything that is read or written here."""
-        return [FAILURE, *(codec for exchange in self._exchanges.values() for codec in exchange.codecs())]
+        return [FAILURE, PROGRESS, *(codec for exchange in self._exchanges.values() for codec in exchange.codecs())]
 
-    def answer(self, record: IncomingRecord, session: Session[Any] | None) -> OutgoingRecord | None:
-        """The reply to ``record``; None when it cannot be told who waits for one. Raises ``Unavailable``."""
+    def answer(
+        self, record: IncomingRecord, session: Session[Any] | None, report: Report | None = None
+    ) -> OutgoingRecord | None:
+        """The reply to ``record``; None when it cannot be told who waits for one. Raises ``Unavailable``.
+
+        ``report`` is given what the handler says while it is at work.
+        """
         try:
             command = parse_command(record)
             self._schemas.introduce(command.namespace)
@@ -98,7 +109,7 @@ class Answering:
             _log.error("a record that nobody can be answered is passed over", record=place, why=str(why))
             return None
         try:
-            answer = self._first_answer(record, command, session)
+            answer = self._first_answer(record, command, session, _heartbeat(command, report))
         except Retryable as why:
             answer = failed(why.type, why.message[:MESSAGE_MAX], retryable=True, retry_after_ms=why.after_ms)
         except OrchestratorError:
@@ -114,15 +125,24 @@ class Answering:
         answer = failed("ReplyTooLarge", f"the reply to {command.type} is larger than its topic takes", retryable=False)
         return reply_record(command, answer, _now_ms())
 
-    def _first_answer(self, record: IncomingRecord, command: ReceivedCommand, session: Session[Any] | None) -> Answer:
+    def _first_answer(
+        self, record: IncomingRecord, command: ReceivedCommand, session: Session[Any] | None, heard: Heard | None
+    ) -> Answer:
         if session is None:
-            return self._handle(record, command, False, None)
+            return self._handle(record, command, heard, False, None)
         delivery = Delivery(
             namespace=command.namespace, command_id=command.command_id, undoes=command.undoes, role=command.role
         )
-        return session.once(delivery, partial(self._handle, record, command, True))
+        return session.once(delivery, partial(self._handle, record, command, heard, True))
 
-    def _handle(self, record: IncomingRecord, command: ReceivedCommand, kept: bool, connection: object) -> Answer:  # noqa: FBT001 - partial binds it
+    def _handle(
+        self,
+        record: IncomingRecord,
+        command: ReceivedCommand,
+        heard: Heard | None,
+        kept: bool,  # noqa: FBT001 - partial binds it
+        connection: object,
+    ) -> Answer:
         """``kept``: an inbox keeps the answer, so that what is refused here will never be done."""
         if command.role == "do" and command.expires_ms is not None and _now_ms() >= command.expires_ms:
             raise Retryable("Expired", "its attempt had ended before it was read")
@@ -134,10 +154,28 @@ class Answering:
         try:
             schema_of = partial(self._schemas.find, command.namespace)
             data = decode_body(command_body(record), exchange.command, schema_of)
+            if isinstance(exchange, HandlerExchange):
+                return exchange.answer(data, command, connection, heard)
             return exchange.answer(data, command, connection)
         except MessageRejected as why:
             _log.error("a command cannot be read", command=command.command_id, why=str(why))
             return failed("Unreadable", str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
+
+
+def _heartbeat(command: ReceivedCommand, report: Report | None) -> Heard | None:
+    """What a handler's ``progress`` calls."""
+    if report is None:
+        return None
+    said_at = float("-inf")
+
+    def heard(detail: str) -> None:
+        nonlocal said_at
+        now = time.monotonic()
+        if now - said_at >= PROGRESS_EVERY_S:
+            said_at = now
+            report(reply_record(command, progress(detail[:MESSAGE_MAX]), _now_ms()))
+
+    return heard
 
 
 def _called(handler: Handler, message: object, context: Context[Any]) -> object:

@@ -1,5 +1,6 @@
 """What a handler may know and do beyond its command."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Generic
 
@@ -17,9 +18,17 @@ else:
 class Context(Generic[Connection]):
     """What belongs to one command: ``Context`` alone has a psycopg connection, ``Context[None]`` is without inbox."""
 
-    __slots__ = ("attempt", "command_id", "connection", "saga_id")
+    __slots__ = ("_heard", "attempt", "command_id", "connection", "saga_id")
 
-    def __init__(self, connection: Connection, command_id: str, attempt: int = 1, saga_id: str = "") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        command_id: str,
+        attempt: int = 1,
+        saga_id: str = "",
+        heard: Callable[[str], None] | None = None,
+    ) -> None:
+        """``heard`` takes what ``progress`` says; None: nobody does, as in a handler's own tests."""
         self.connection = connection
         """What is written through it commits together with the answer, or not at all; never commit it yourself."""
         self.command_id = command_id
@@ -27,6 +36,17 @@ class Context(Generic[Connection]):
         self.attempt = attempt
         """From 1."""
         self.saga_id = saga_id
+        self._heard = heard
+
+    def progress(self, detail: str = "") -> None:
+        """Say that the handler is at work: the attempt has its whole timeout again, from now on.
+
+        Returns at once and may be called from any thread, as often as you like; what comes within 0.2 s of the one
+        before is left out. ``detail`` is for people: the saga's timeline shows it. Nothing is promised by it: the
+        transaction of an inbox stays as open as it was.
+        """
+        if self._heard is not None:
+            self._heard(detail)
 
 
 class RetryLater(Exception):

@@ -35,7 +35,8 @@ class Reply:
     """What became of a command."""
 
     command: IncomingRecord
-    span: Span
+    span: Span | None
+    """None: it is in work still, and this tells of its progress."""
     record: OutgoingRecord | None
     """None: there is nobody to reply to."""
     instead: bool = False
@@ -110,7 +111,7 @@ class ReplyProducer:
     def _send(self, reply: Reply) -> None:
         record = reply.record
         if record is None:
-            self._answered.append(reply.span)
+            self._done(reply)
             return
         try:
             error = self._look_up(record.topic)
@@ -152,7 +153,7 @@ class ReplyProducer:
 
     def _delivered(self, reply: Reply, error: KafkaError | None, message: Message) -> None:
         if error is None:
-            self._answered.append(reply.span)
+            self._done(reply)
         else:
             self._settle(reply, message.topic() or "", error)
 
@@ -161,9 +162,13 @@ class ReplyProducer:
             self.post(Reply(reply.command, reply.span, self._too_large(reply.command), instead=True))
             self.hurry()
         elif error.code() in TOO_LARGE:
-            self._answered.append(reply.span)
+            self._done(reply)
         elif error.code() in ABSENT or error.code() in FORBIDDEN or error.code() == KafkaError.TOPIC_EXCEPTION:
             _log.error("a reply cannot be delivered", topic=topic, why=error.str())
-            self._answered.append(reply.span)
+            self._done(reply)
         else:
             self._failure = self._trouble.explained(error, f"write replies to {topic}")
+
+    def _done(self, reply: Reply) -> None:
+        if reply.span is not None:
+            self._answered.append(reply.span)

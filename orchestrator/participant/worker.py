@@ -1,6 +1,7 @@
 """One thread of a participant: answers the commands it is handed, in order, and posts the replies."""
 
 import threading
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, TypeAlias
 
@@ -10,7 +11,7 @@ from orchestrator.participant.inbox import Session
 from orchestrator.participant.offsets import Span
 from orchestrator.participant.replies import Reply, ReplyProducer
 from orchestrator.telemetry import logger
-from orchestrator.wire.record import IncomingRecord
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 
 Portion: TypeAlias = list[tuple[IncomingRecord, Span]]
 """What one poll gave for one worker, in the order of the partition."""
@@ -57,7 +58,7 @@ class Worker:
         pause_s = BACKOFF_FIRST_S
         while not span.dropped:
             try:
-                reply = self._answering.answer(record, self._session)
+                reply = self._answering.answer(record, self._session, partial(self._report, record))
             except Unavailable as error:
                 _log.warning("a command waits for a server", why=str(error), again_in_s=pause_s)
                 self._dropped.wait(pause_s)
@@ -67,3 +68,6 @@ class Worker:
                 self._replies.post(Reply(record, span, reply))
                 break
         self.current = None
+
+    def _report(self, command: IncomingRecord, record: OutgoingRecord) -> None:
+        self._replies.post(Reply(command, None, record))

@@ -23,7 +23,7 @@ from orchestrator.wire.avro import Codec, codec_for
 from orchestrator.wire.body import Body, body_of, decode_body
 from orchestrator.wire.headers import place_of
 from orchestrator.wire.record import IncomingRecord
-from orchestrator.wire.reply import ReceivedReply, decode_failure, parse_reply
+from orchestrator.wire.reply import ReceivedReply, decode_failure, decode_progress, parse_reply
 from orchestrator.wire.request import Request, parse_request
 from orchestrator.wire.topics import Topics
 
@@ -148,7 +148,7 @@ class Intake:
             case "failed":
                 return decode_failure(body_of(reply.headers, record.value))
             case "progress":
-                return reply.type, None
+                return reply.type, decode_progress(reply.headers, record.value)
             case _:
                 assert_never(reply.outcome)
 

@@ -1,7 +1,7 @@
 """Replies: a participant's answer to one attempt of a command, and what the orchestrator finds in it.
 
 ``ce_type`` is the rejection's full name on ``rejected``, and ``{command type}.reply`` otherwise. A reply's ``ce_id`` is
-``{command id}/{attempt}/{outcome}``, so that an answer that is repeated is the same event.
+``{command id}/{attempt}/{outcome}``, so that an answer that is repeated is the same event; each progress is another.
 """
 
 from dataclasses import field
@@ -9,8 +9,9 @@ from typing import Final, Literal, cast
 
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.values import Data
+from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import Codec, codec_for
-from orchestrator.wire.body import Body, decode_body
+from orchestrator.wire.body import Body, body_of, decode_body
 from orchestrator.wire.command import ReceivedCommand
 from orchestrator.wire.headers import (
     ATTEMPT,
@@ -43,6 +44,8 @@ OUTCOMES: Final = ("completed", "rejected", "failed", "progress")
 FAILURE: Final = codec_for(own_schema("failure"))
 PROGRESS: Final = codec_for("string")
 """What a progress may say: a text for people."""
+PROGRESS_MAX: Final = 2_000
+"""Characters of it that are kept: each is an event, for ever."""
 
 
 @frozen(kw_only=True)
@@ -99,9 +102,10 @@ def reply_record(command: ReceivedCommand, answer: Answer, time_ms: int) -> Outg
     reply_type = answer.type if answer.outcome == "rejected" else f"{command.type}.reply"
     assert reply_type is not None, "a rejection has a type"
     participant = command.type.rpartition(".")[0]
+    event = f"progress/{time_ms}" if answer.outcome == "progress" else answer.outcome
     headers = [
         VERSION,
-        (ID, f"{command.command_id}/{command.attempt}/{answer.outcome}".encode()),
+        (ID, f"{command.command_id}/{command.attempt}/{event}".encode()),
         (TYPE, reply_type.encode()),
         (SOURCE, f"/{participant}".encode()),
         (SUBJECT, command.saga_id.encode()),
@@ -177,3 +181,12 @@ def decode_failure(body: Body | None) -> tuple[str, str]:
         return "", ""
     data = cast("dict[str, str]", decode_body(body, FAILURE, lambda _: None))
     return data["type"], data["message"]
+
+
+def decode_progress(headers: HeaderReader, value: bytes | None) -> str | None:
+    """The text of a ``progress`` reply; None when it has none that can be read: it counts whatever it says."""
+    try:
+        body = body_of(headers, value)
+        return None if body is None else cast("str", decode_body(body, PROGRESS, lambda _: None))[:PROGRESS_MAX]
+    except MessageRejected:
+        return None

@@ -92,7 +92,7 @@ def test_each_schema_is_published_once(side: Side) -> None:
     follower = side.broker.follower(side.topics.schemas)
     keys = [record.key for record in follower.catch_up()]
     follower.close()
-    assert len(keys) == len(set(keys)) == 5  # command, reply, two rejections, failure
+    assert len(keys) == len(set(keys)) == 6  # command, reply, two rejections, failure, progress
 
 
 def test_rejections_are_answered_raised_or_returned(side: Side, bank_name: str) -> None:

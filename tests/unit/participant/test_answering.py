@@ -12,13 +12,14 @@ from orchestrator import Command, Context, Participant, PostgresInbox, Record
 from orchestrator.blueprint.model import Json
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import ConfigError, Unavailable
+from orchestrator.participant import answering as module
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Delivery
 from orchestrator.participant.schemas import Schemas
 from orchestrator.wire.body import body_of
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
-from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, parse_reply
+from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, decode_progress, parse_reply
 from orchestrator.wire.topics import Topics
 
 FAR = 4_102_444_800_000
@@ -151,3 +152,36 @@ def test_without_the_driver_an_inbox_names_the_extra(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigError, match=r"pip install 'saga-orchestrator\[postgres\]'"):
         PostgresInbox("postgresql://")
+
+
+def progress_of(record: OutgoingRecord) -> tuple[str, str | None]:
+    read = IncomingRecord(record.topic, record.partition, 0, 0, record.key, record.headers, record.value)
+    found = parse_reply(read)
+    return found.outcome, decode_progress(found.headers, record.value)
+
+
+def test_progress_is_sent_while_the_handler_runs_and_no_more_often_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    sent: list[OutgoingRecord] = []
+    seen: list[int] = []
+
+    def at_work(_command: Withdraw, context: Context[None]) -> Receipt:
+        for detail, passed_s in (("a", 0.0), ("left out", 0.1), ("b", 0.15), ("c" * 3_000, 1.0)):
+            now[0] += passed_s
+            context.progress(detail)
+            seen.append(len(sent))
+        return Receipt(balance=1)
+
+    reply, _ = parsed(answering(at_work).answer(command("a"), None, sent.append))
+    assert reply.outcome == "completed"
+    assert seen == [1, 1, 2, 3]
+    assert [progress_of(record) for record in sent] == [
+        ("progress", "a"),
+        ("progress", "b"),
+        ("progress", "c" * 2_000),
+    ]
+
+
+def test_a_handler_that_is_called_alone_may_progress() -> None:
+    Context(None, "id").progress("nobody hears it")

@@ -11,7 +11,7 @@ from orchestrator.engine.state import loads
 from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
 from orchestrator.shard.loop import IDLE_MS
-from orchestrator.wire import definitions, request
+from orchestrator.wire import definitions, reply, request
 from orchestrator.wire.headers import COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
 from orchestrator.wire.partition import partition_of
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
@@ -250,6 +250,23 @@ def test_time_outs_retry_and_a_late_answer_counts() -> None:
     world.broker.publish([world.answer(first)])
     world.run(process)
     assert world.steps() == ["withdraw", "withdraw", "deposit"]
+    world.audit()
+
+
+def test_an_attempt_that_progresses_is_awaited_for_longer_and_what_it_says_is_kept() -> None:
+    world = World()
+    process = Process(world)
+    process.take_over()
+    world.silent = True
+    world.start("s1")
+    world.run(process, rounds=8, ms=1_000)
+    (command,) = world.commands()
+    world.broker.publish([reply.reply_record(command, reply.progress("half of it"), world.now_ms)])
+    world.run(process, rounds=8, ms=1_000)  # past the 10 s of the attempt
+    assert [each.attempt for each in world.commands()] == [1]
+    assert any(b"half of it" in (record.value or b"") for record in world.cluster.committed(world.topics.journal))
+    world.run(process, rounds=6, ms=1_000)
+    assert [each.attempt for each in world.commands()] == [1, 2]
     world.audit()
 
 

@@ -1,5 +1,6 @@
 """Replies: every header byte by byte, and what the orchestrator reads of them."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -18,6 +19,7 @@ from orchestrator.wire.reply import (
     ReceivedReply,
     completed,
     decode_failure,
+    decode_progress,
     failed,
     parse_reply,
     progress,
@@ -97,10 +99,25 @@ def test_golden_failed() -> None:
 
 def test_golden_progress() -> None:
     record = reply_record(command(), progress("half"), TIME_MS)
-    assert record.headers == (
-        same_headers("progress", "bank.Withdraw.reply") + body_headers(schema_id("string")) + trace()
+    progressing = same_headers("progress", "bank.Withdraw.reply") + body_headers(schema_id("string")) + trace()
+    assert sorted(record.headers) == sorted(
+        replaced(progressing, "ce_id", f"{COMMAND_ID}/2/progress/{TIME_MS}".encode())
     )
     assert record.value == PROGRESS.prefix + b"\x08half"
+
+
+@pytest.mark.parametrize(
+    ("value", "detail"),
+    [
+        (PROGRESS.encode("half"), "half"),
+        (PROGRESS.encode("x" * 3_000), "x" * 2_000),
+        (b"", None),
+        (b"rubbish", None),
+    ],
+)
+def test_a_progress_counts_whatever_it_says(value: bytes, detail: str | None) -> None:
+    record = replace(reply_record(command(), progress(""), TIME_MS), value=value)
+    assert decode_progress(parse_reply(received(record)).headers, value) == detail
 
 
 @pytest.mark.parametrize(
