@@ -62,19 +62,26 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     "SAGA_RELAY_BACKLOG_MAX": Variable(
         "appended batches that may wait for Kafka before a shard stops reading", "64", bounds=(1, 100_000)
     ),
+    "SAGA_METRICS_PORT": Variable(
+        "port of 127.0.0.1 where saga run answers /metrics, /healthz and /readyz; 0: a free one; not set: none",
+        bounds=(0, 65_535),
+    ),
     "SAGA_CACHE_SAGAS": Variable("sagas kept decoded in memory, by shard", "5000", bounds=(1, 10_000_000)),
 }
 _OPTION_PREFIX: Final = "SAGA_KAFKA__"
 OPTIONS: Final = Variable(f"librdkafka's options for TLS and SASL: {_OPTION_PREFIX}SASL_MECHANISM is sasl.mechanism")
-DESCRIBED: Final[Mapping[str, str]] = {
-    **{name: variable.described for name, variable in VARIABLES.items()},
-    f"{_OPTION_PREFIX}*": OPTIONS.described,
-}
+SECRET_PREFIX: Final = "SAGA_SECRET__"  # noqa: S105 - how secrets are called, and none itself
+SECRETS: Final = Variable(f"secrets of a connector's file: {SECRET_PREFIX}TOKEN stands there as ${{TOKEN}}")
+FAMILIES: Final[Mapping[str, Variable]] = {f"{_OPTION_PREFIX}*": OPTIONS, f"{SECRET_PREFIX}*": SECRETS}
+"""Settings that share the beginning of their names."""
+DESCRIBED: Final[Mapping[str, str]] = {name: variable.described for name, variable in {**VARIABLES, **FAMILIES}.items()}
 """Every setting, for a person."""
 _OPTION_FAMILIES: Final = ("SASL_", "SECURITY_", "SSL_")
 """How librdkafka's options for TLS and SASL begin: whoever forgot what stands before it is told."""
 _TEST_PREFIX: Final = "SAGA_TEST_"
 """For tests alone, of which one is read here: ``SAGA_TEST_CRASH_AT=name:passes``, see ``Settings.crash_at``."""
+_FREE_PREFIXES: Final = (_OPTION_PREFIX, SECRET_PREFIX, _TEST_PREFIX)
+"""What stands behind them is not ours to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +94,14 @@ class Settings:
     shards: int = SHARDS
     kafka_options: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """librdkafka keys for TLS and SASL; may hold passwords."""
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """What a connector's file refers to, by name."""
     group_protocol: str = "classic"
     session_timeout_ms: int = 6000
     batch_max: int = 500
     relay_backlog_max: int = 64
     cache_sagas: int = 5000
+    metrics_port: int | None = None
     crash_at: tuple[str, int] | None = None
     """For tests alone: the place, and which pass of it, where `saga run` kills itself (see ``crashpoints``)."""
     source: str = "the environment"
@@ -131,11 +141,17 @@ def load(environment: Mapping[str, str] | None = None, directory: Path | None = 
         namespace=variables.get("SAGA_NAMESPACE", VARIABLES["SAGA_NAMESPACE"].default),
         shards=_number(variables, "SAGA_SHARDS", SHARDS_LOCAL if recorded else None),
         kafka_options={_option(name): value for name, value in variables.items() if name.startswith(_OPTION_PREFIX)},
+        secrets={
+            name.removeprefix(SECRET_PREFIX): value
+            for name, value in variables.items()
+            if name.startswith(SECRET_PREFIX)
+        },
         group_protocol=_choice(variables, "SAGA_GROUP_PROTOCOL"),
         session_timeout_ms=_number(variables, "SAGA_SESSION_TIMEOUT_MS"),
         batch_max=_number(variables, "SAGA_BATCH_MAX"),
         relay_backlog_max=_number(variables, "SAGA_RELAY_BACKLOG_MAX"),
         cache_sagas=_number(variables, "SAGA_CACHE_SAGAS"),
+        metrics_port=_number(variables, "SAGA_METRICS_PORT") if "SAGA_METRICS_PORT" in variables else None,
         crash_at=_crash_at(variables),
         source="`saga dev` in " + LOCAL_DIRECTORY if recorded else "the environment",
     )
@@ -160,7 +176,7 @@ def _option(name: str) -> str:
 
 def _refuse_unknown(variables: Mapping[str, str]) -> None:
     for name in sorted(variables):
-        if name.startswith("SAGA_") and name not in VARIABLES and not name.startswith((_OPTION_PREFIX, _TEST_PREFIX)):
+        if name.startswith("SAGA_") and name not in VARIABLES and not name.startswith(_FREE_PREFIXES):
             raise ConfigError(f"the environment sets {name}, which is no setting: {_advice(name)}")
 
 

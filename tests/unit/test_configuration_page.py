@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError
-from orchestrator.settings import OPTIONS, VARIABLES, Settings, load
+from orchestrator.settings import FAMILIES, VARIABLES, Settings, load
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 EXAMPLES = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -29,7 +29,7 @@ def variables(text: str) -> dict[str, str]:
 
 
 def test_the_table_is_the_settings() -> None:
-    settings = {**VARIABLES, "SAGA_KAFKA__*": OPTIONS}
+    settings = {**VARIABLES, **FAMILIES}
     assert table("| setting | what it is | default | allowed |") == [
         [code(name), each.meaning, code(each.default), each.allowed] for name, each in settings.items()
     ]

@@ -64,3 +64,9 @@ def test_unreadable_record_is_named(tmp_path: Path) -> None:
     (tmp_path / ".saga" / "addresses.json").write_text("{")
     with pytest.raises(ConfigError, match=r"addresses\.json"):
         settings.load({}, tmp_path)
+
+
+def test_secrets_keep_their_names_and_are_not_shown() -> None:
+    loaded = settings.load({"SAGA_KAFKA": "a:1", "SAGA_SECRET__BANK_TOKEN": "hush"})
+    assert loaded.secrets == {"BANK_TOKEN": "hush"}
+    assert "hush" not in repr(loaded)
