@@ -29,6 +29,7 @@ from orchestrator.definition import (
     text,
 )
 from orchestrator.errors import (
+    AccessDenied,
     Compensated,
     ConfigError,
     Conflict,
@@ -52,6 +53,7 @@ from orchestrator.settings import Settings
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessDenied",
     "AnyCommand",
     "AnySaga",
     "Client",

@@ -115,6 +115,10 @@ class ConfigError(OrchestratorError):
     """A setting is missing, unknown or contradicts the servers."""
 
 
+class AccessDenied(ConfigError):
+    """A server refuses our credentials, our certificate or what we ask for; or we refuse its certificate."""
+
+
 class ShardRefused(OrchestratorError):
     """A shard is not run until an operator has acted; the text names the cure."""
 

@@ -9,9 +9,10 @@ from typing import Final
 
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import TopicDescription
+from orchestrator.broker.rights import missing, of_orchestrator
 from orchestrator.broker.topology import check_topology, durability_warnings, namespace_topics
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import TopicMismatch
+from orchestrator.errors import AccessDenied, TopicMismatch
 from orchestrator.settings import Settings
 from orchestrator.shard.catalogue import Catalogue
 from orchestrator.shard.decider import Decider, Desk
@@ -53,7 +54,8 @@ class Service:
         """See that both servers are there and as this namespace needs them, in the order in which they are needed.
 
         Raises ``Unavailable`` within 10 s when one does not answer, ``TopicMismatch`` for topics that are missing or
-        wrong, ``ConfigError`` for a database that is not migrated, or another namespace's.
+        wrong, ``AccessDenied`` for rights that lack, ``ConfigError`` for a database that is not migrated, or another
+        namespace's.
         """
         self._broker.check_reachable(REACH_S)
         found = self._check_topics()
@@ -115,6 +117,13 @@ class Service:
         settings = self._settings
         if self._migrate_empty and not has_tables(self._dsn):
             migrate(self._dsn, settings.namespace, settings.shards)
+        lacking = missing(of_orchestrator(self._topics, []), found)
+        if lacking:
+            raise AccessDenied(
+                "\n  ".join(
+                    [f"Kafka at {settings.kafka} does not allow what `saga run` does:", *lacking, "see `saga acls`"]
+                )
+            )
             _log.info("the database was empty and got its tables", namespace=settings.namespace)
         check_meta(self._store.meta(), settings.namespace, settings.shards)
 

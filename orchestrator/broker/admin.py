@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka import admin as kafka
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 
+from orchestrator import certificates
 from orchestrator.broker import configuration
 from orchestrator.broker.client import AdminApi, heard, made
 from orchestrator.broker.port import TopicDescription, TopicSpec
 from orchestrator.broker.translation import ABSENT, ConnectionTrouble, Local, error_of, translated
-from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, OrchestratorError, TopicMismatch, Unavailable
 
 ANSWER_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.05
@@ -47,6 +49,11 @@ class ClusterDescription:
     settings: Mapping[str, str]
 
 
+def _operations(topic: kafka.TopicDescription) -> frozenset[str] | None:
+    found = cast("list[AclOperation] | None", topic.authorized_operations)  # pyright: ignore[reportUnknownMemberType] - the binding leaves out of what
+    return None if found is None else frozenset(operation.name for operation in found)
+
+
 class Admin:
     """One admin client, made with the first call."""
 
@@ -68,6 +75,19 @@ class Admin:
                 f"expected Kafka at {bootstrap} to answer within {timeout_s:.0f} s, it does not ({error}): start it, "
                 f"or point SAGA_KAFKA to where it runs"
             ) from error
+        except AccessDenied as error:
+            raise AccessDenied(f"{error}{self._certificate_fault()}") from error
+
+    def _certificate_fault(self) -> str:
+        """What librdkafka leaves out of a broker's certificate that does not pass."""
+        if "certificate verify failed" not in str(self._trouble.refused):
+            return ""
+        for address in self._connection.bootstrap.split(","):
+            host, _, port = address.strip().rpartition(":")
+            fault = certificates.fault(host, int(port), self._connection.options.get("ssl.ca.location"))
+            if fault is not None:
+                return f" (the certificate of {address}: {fault})"
+        return ""
 
     def cluster(self) -> ClusterDescription:
         """What the cluster is. Raises ``Unavailable``, ``ConfigError``."""
@@ -85,7 +105,9 @@ class Admin:
         """See ``Broker.topics``."""
         if not names:
             return {}
-        asked = self._client().describe_topics(TopicCollection(list(names)), request_timeout=ANSWER_SECONDS)
+        asked = self._client().describe_topics(
+            TopicCollection(list(names)), include_authorized_operations=True, request_timeout=ANSWER_SECONDS
+        )
         found = {name: self._unless(answer, ABSENT, f"describe topic {name}") for name, answer in asked.items()}
         existing = {name: topic for name, topic in found.items() if topic is not None}
         settings = self._settings(ResourceType.TOPIC, list(existing))
@@ -97,6 +119,7 @@ class Admin:
                 max_message_bytes=int(settings[name]["max.message.bytes"]),
                 replication=min((len(partition.replicas) for partition in topic.partitions), default=0),
                 settings=settings[name],
+                operations=_operations(topic),
             )
             for name, topic in existing.items()
             if name in settings

@@ -39,7 +39,7 @@ class AdminApi(Polled, Protocol):
         ...
 
     def describe_topics(
-        self, topics: TopicCollection, *, request_timeout: float
+        self, topics: TopicCollection, *, include_authorized_operations: bool, request_timeout: float
     ) -> dict[str, Future[TopicDescription]]:
         """By name; a topic that does not exist is an error."""
         ...

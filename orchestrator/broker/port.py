@@ -55,6 +55,8 @@ class TopicDescription:
     """Copies of each record, of the partition that has the fewest."""
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     """All topic configurations, defaults included."""
+    operations: frozenset[str] | None = None
+    """What we may do with it, in Kafka's words; None: the cluster does not say."""
 
 
 @dataclass(frozen=True, slots=True)

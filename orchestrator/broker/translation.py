@@ -1,17 +1,18 @@
 """What Kafka's and librdkafka's errors mean to us: the one place that knows their codes.
 
 An error is sorted by who must act. Nobody (``Unavailable``): servers that do not answer, elections, time-outs. The
-operator: ``ConfigError`` for credentials and access rights, ``TopicMismatch`` for topics that are not as they were
-checked. The shard's owner: ``Fenced``.
+operator: ``AccessDenied`` for credentials, certificates and access rights, ``ConfigError`` for other settings,
+``TopicMismatch`` for topics that are not as they were checked. The shard's owner: ``Fenced``.
 """
 
+import re
 from enum import IntEnum
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.broker.port import Fenced
-from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, OrchestratorError, TopicMismatch, Unavailable
 
 
 class Local(IntEnum):
@@ -94,6 +95,9 @@ SETTINGS: Final = frozenset(
 )
 """The cluster does not allow what we are set to ask for."""
 
+ALERT: Final = re.compile(r"SSL routines::.*alert (.*certificate|unknown ca|access denied|handshake failure)")
+"""With TLS 1.3 a broker refuses our certificate after the handshake, and the connection fails as any other would."""
+
 CONNECTION: Final = frozenset({Local.ALL_BROKERS_DOWN, Local.TRANSPORT, Local.RESOLVE, Local.TIMED_OUT})
 """A connection failed; librdkafka makes a new one by itself, so these only explain why something else took long."""
 
@@ -110,11 +114,19 @@ def translated(error: KafkaError, doing: str) -> OrchestratorError:
     if code in FENCED:
         return Fenced(f"{text}: another producer with this id has been initialised, or its transaction timed out")
     if code in FORBIDDEN:
-        return ConfigError(
-            f"{text}: the user of SAGA_KAFKA__sasl.username lacks access rights on that {FORBIDDEN[code]}: grant them"
+        return AccessDenied(
+            f"{text}: the user of SAGA_KAFKA__sasl.username, or of the certificate, lacks access rights on that "
+            f"{FORBIDDEN[code]}: grant what `saga acls` prints"
+        )
+    if _certificate_refused(error):
+        return AccessDenied(
+            f"{text}: the broker refuses our certificate: check that SAGA_KAFKA__ssl.certificate.location is set, that "
+            f"it has not expired, and that the brokers trust who issued it"
         )
     if code in CREDENTIALS:
-        return ConfigError(f"{text}: check SAGA_KAFKA__security.protocol and the SAGA_KAFKA__sasl.* and ssl.* settings")
+        return AccessDenied(
+            f"{text}: check SAGA_KAFKA__security.protocol and the SAGA_KAFKA__sasl.* and ssl.* settings"
+        )
     if code in ABSENT:
         return TopicMismatch(f"{text}: create it again, or point SAGA_KAFKA and SAGA_NAMESPACE to where it is")
     if code in TOO_LARGE:
@@ -122,6 +134,10 @@ def translated(error: KafkaError, doing: str) -> OrchestratorError:
     if code in SETTINGS:
         return ConfigError(f"{text}: change the setting, or allow it in the cluster")
     return Unavailable(f"{text}: try again later")
+
+
+def _certificate_refused(error: KafkaError) -> bool:
+    return error.code() in {Local.TRANSPORT, Local.SSL} and ALERT.search(error.str()) is not None
 
 
 class ConnectionTrouble:
@@ -144,8 +160,10 @@ class ConnectionTrouble:
 
     @property
     def refused(self) -> KafkaError | None:
-        """Credentials that were not accepted: no waiting will help."""
-        return self.last if self.last is not None and self.last.code() in CREDENTIALS else None
+        """Credentials or a certificate that were not accepted: no waiting will help."""
+        if self.last is None:
+            return None
+        return self.last if self.last.code() in CREDENTIALS or _certificate_refused(self.last) else None
 
     def explained(self, error: KafkaError, doing: str) -> OrchestratorError:
         """``translated``; an error of the connection is told with the cause heard of before."""

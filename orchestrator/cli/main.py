@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from orchestrator import __version__, settings, telemetry
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.errors import (
+    AccessDenied,
     Compensated,
     ConfigError,
     OrchestratorError,
@@ -43,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "retry": "try again what waits in a saga's incident",
     "compile": "a saga's blueprint, as JSON",
     "diagram": "a saga as a Mermaid diagram",
+    "acls": "the least rights in Kafka of the orchestrator and of each participant",
     "schemas": "the Avro schemas of a saga's messages, for other languages",
 }
 # Packages that come with an extra: a command that lacks one is told which extra, not how Python failed.
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def exit_code(error: OrchestratorError) -> ExitCode:
     """Say which exit status an error has: by who must act, as the tree of errors is sorted."""
     match error:
-        case Unavailable() | OutcomeTimeout():
+        case Unavailable() | OutcomeTimeout() | AccessDenied():
             return ExitCode.UNAVAILABLE
         case ConfigError():
             return ExitCode.USAGE

@@ -18,6 +18,7 @@ from orchestrator.errors import MessageRejected, Unavailable
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.wire.outcome import parse_outcome
+from orchestrator.wire.topics import Topics
 
 END_S: Final = 10.0
 """How long the end of a partition is asked for."""
@@ -37,7 +38,7 @@ class Listener:
         self._stopping = threading.Event()
         self._trouble = ConnectionTrouble()
         connection = configuration.Connection(settings.kafka, settings.kafka_options)
-        reader = configuration.outcomes(f"{settings.namespace}-clients")
+        reader = configuration.outcomes(Topics(settings.namespace).clients_group)
         self._consumer = made(Consumer, {**connection.client(self._trouble), **reader})
         self._thread = threading.Thread(target=self._run, name="saga-client", daemon=True)
 

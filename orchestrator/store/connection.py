@@ -15,7 +15,8 @@ from typing import Final
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator.errors import BatchRefused, ConfigError, OrchestratorError, Unavailable
+from orchestrator import certificates
+from orchestrator.errors import AccessDenied, BatchRefused, ConfigError, OrchestratorError, Unavailable
 from orchestrator.store import queries
 
 _SQL: Final = queries.load()
@@ -63,6 +64,8 @@ TRANSACTION_TIMEOUT: Final = "15000"
 """Of sessions with a statement timeout, where the server knows it."""
 TRANSACTION_TIMEOUT_SINCE: Final = 170_000
 """Postgres 17."""
+SSL_REQUEST: Final = bytes.fromhex("0000000804d2162f")
+"""Asks for TLS (Postgres manual, "Message Formats": SSLRequest)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +159,19 @@ class Breaker:
 # ---------------------------------------------------------------- errors
 
 _MIGRATE: Final = "run `saga migrate`"
-_CONFIG_STATES: Final[Mapping[str, str]] = {
+_ACCESS_STATES: Final[Mapping[str, str]] = {
     "28000": "check user and password in SAGA_DATABASE, and the server's pg_hba.conf",
     "28P01": "check user and password in SAGA_DATABASE",
-    "3D000": "create the database, or correct its name in SAGA_DATABASE",
     "42501": "grant the right to this user, or use the user who ran `saga migrate`",
+}
+_CONFIG_STATES: Final[Mapping[str, str]] = {
+    "3D000": "create the database, or correct its name in SAGA_DATABASE",
     "3F000": _MIGRATE,
     "42P01": _MIGRATE,
     "42703": _MIGRATE,
     "42P07": "something else has made this table in schema saga: use another database",
 }
-"""What an operator must do, by SQLSTATE."""
+"""What an operator must do, by SQLSTATE; those of ``_ACCESS_STATES`` are about who we are and what we may."""
 _REFUSED_CLASSES: Final = ("22", "23", "54")
 """Data exception, integrity constraint violation, program limit exceeded: the batch can never be stored as it is."""
 _REFUSED_STATES: Final = ("21000",)
@@ -178,12 +183,20 @@ _UNAVAILABLE_STATES: Final[Mapping[str, str]] = {
     "25P03": "the session was idle in a transaction for too long",
     "25P04": "the transaction took too long",
 }
-_CONFIG_AT_CONNECT: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (re.compile(r"password authentication failed|no password supplied"), _CONFIG_STATES["28P01"]),
-    (re.compile(r'role ".*" does not exist|no pg_hba\.conf entry|authentication failed'), _CONFIG_STATES["28000"]),
-    (re.compile(r'database ".*" does not exist'), _CONFIG_STATES["3D000"]),
-    (re.compile(r"permission denied for database"), _CONFIG_STATES["42501"]),
-    (re.compile(r"does not support SSL|certificate"), "correct sslmode and certificates in SAGA_DATABASE"),
+_AT_CONNECT: Final[tuple[tuple[re.Pattern[str], type[ConfigError], str], ...]] = (
+    (re.compile(r"password authentication failed|no password supplied"), AccessDenied, _ACCESS_STATES["28P01"]),
+    (
+        re.compile(r'role ".*" does not exist|no pg_hba\.conf entry|authentication failed'),
+        AccessDenied,
+        _ACCESS_STATES["28000"],
+    ),
+    (re.compile(r'database ".*" does not exist'), ConfigError, _CONFIG_STATES["3D000"]),
+    (re.compile(r"permission denied for database"), AccessDenied, _ACCESS_STATES["42501"]),
+    (
+        re.compile(r"does not support SSL|certificate|alert unknown ca"),
+        AccessDenied,
+        "correct sslmode and certificates in SAGA_DATABASE",
+    ),
 )
 """libpq gives no SQLSTATE for a failed connection, only a text; what is not recognised here is ``Unavailable``."""
 
@@ -205,6 +218,8 @@ def _translation(error: psycopg.Error, server: Server) -> OrchestratorError | No
     if state is None:
         return _without_state(error, " ".join(str(error).split()), server)
     text = error.diag.message_primary or str(error)  # without the detail: it shows the row, which is nobody's business
+    if state in _ACCESS_STATES:
+        return AccessDenied(f"Postgres at {server.name} refuses: {text}: {_ACCESS_STATES[state]}")
     if state in _CONFIG_STATES:
         return ConfigError(f"Postgres at {server.name} refuses: {text}: {_CONFIG_STATES[state]}")
     if state in _REFUSED_STATES or state.startswith(_REFUSED_CLASSES):
@@ -222,7 +237,19 @@ def _without_state(error: psycopg.Error, text: str, server: Server) -> Orchestra
         return BatchRefused(f"a batch holds what Postgres cannot store: {text}")
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return None
-    for pattern, advice in _CONFIG_AT_CONNECT:
+    for pattern, kind, advice in _AT_CONNECT:
         if pattern.search(text):
-            return ConfigError(f"Postgres at {server.name} refuses: {text}: {advice}")
+            return kind(f"Postgres at {server.name} refuses: {text}{_reason(text, server)}: {advice}")
     return Unavailable(f"Postgres at {server.name} does not answer: {text}: is it running, and is the address right?")
+
+
+def _reason(text: str, server: Server) -> str:
+    """What libpq leaves out of a certificate that does not pass."""
+    if "certificate verify failed" not in text:
+        return ""
+    parts = conninfo_to_dict(server.dsn)
+    # Of several hosts the first: it is what is tried first.
+    host, port = (str(parts.get(key) or usual).split(",")[0] for key, usual in (("host", "localhost"), ("port", 5432)))
+    authorities = str(parts.get("sslrootcert") or "system")
+    fault = certificates.fault(host, int(port), None if authorities == "system" else authorities, SSL_REQUEST)
+    return f" ({fault})" if fault else ""

@@ -40,10 +40,13 @@ class Topics:
         self.quarantine = f"{namespace}.quarantine"
         self.group = f"{namespace}-orchestrators"
         """The consumer group that says which process should own which shard."""
+        self.clients_group = f"{namespace}-clients"
+        """Nobody is a member: a name that clients read outcomes under, for the cluster's access rights."""
+        self.relay_id_prefix = f"{namespace}-relay-"
 
     def relay_id(self, shard: int) -> str:
         """The transactional id of the shard's relay: the same for every owner, so that each fences the one before."""
-        return f"{self.namespace}-relay-{shard}"
+        return f"{self.relay_id_prefix}{shard}"
 
     @staticmethod
     def commands(participant: str) -> str:

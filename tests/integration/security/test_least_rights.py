@@ -1,0 +1,81 @@
+"""A transfer over TLS, each side with exactly the rights that `saga acls` and docs/security.md give it."""
+
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from confluent_kafka.admin import AclBinding
+
+from orchestrator import Participant, settings
+from tests.integration.cli.conftest import SHARDS, imported, running
+from tests.integration.security.conftest import As, bindings
+from tests.integration.security.secured import Secured
+
+INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
+GRANTS = re.findall(
+    r"^```sql\n(.*?)^```$", (Path(__file__).parents[3] / "docs" / "security.md").read_text(), re.MULTILINE | re.DOTALL
+)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """How each of them connects."""
+
+    orchestrator: Mapping[str, str]
+    client: Mapping[str, str]
+    deploy: Mapping[str, str]
+    bank: Mapping[str, str]
+    rights: list[AclBinding]
+
+
+@pytest.fixture
+def roles(
+    secured: Secured,
+    namespace: str,
+    file: Path,
+    saga_as: As,
+    administrator: Mapping[str, str],
+    owner: psycopg.Connection,
+) -> Roles:
+    """Users with these rights: the bank has a certificate, the others a password."""
+    printed = saga_as(administrator, "acls", str(file))
+    assert printed.status == 0
+    rights = bindings(printed.out)
+    for made in secured.admin.create_acls(rights).values():
+        made.result()
+    assert saga_as(administrator, "migrate").status == 0
+    role = f"{namespace}_orchestrator"
+    owner.execute(GRANTS.replace("saga_orchestrator", role).encode())
+    database = secured.database(role, "a password", namespace)
+    return Roles(
+        {**secured.scram(f"{namespace}-orchestrator", "o"), "SAGA_DATABASE": database},
+        secured.scram(f"{namespace}-client", "c"),
+        secured.scram(f"{namespace}-deploy", "d"),
+        secured.mutual(f"{namespace}bank"),
+        rights,
+    )
+
+
+@contextmanager
+def everything_runs(roles: Roles, namespace: str, file: Path) -> Generator[None]:
+    messages = imported(file, f"transfer_{namespace}")
+    bank = Participant(f"{namespace}bank")
+    for kind in (messages.Withdraw, messages.Refund, messages.Deposit):
+        bank.handles(kind)(lambda command, _: messages.Receipt(balance=command.amount))
+    own = {"SAGA_NAMESPACE": namespace, "SAGA_SHARDS": str(SHARDS)}
+    with bank.running(settings.load({**own, **roles.bank})), running(settings.load({**own, **roles.orchestrator})):
+        yield
+
+
+def test_a_transfer_runs_with_exactly_the_rights_that_are_printed(
+    roles: Roles, namespace: str, file: Path, saga_as: As
+) -> None:
+    deployed = saga_as(roles.deploy, "deploy", str(file), "--create-topics")
+    assert (deployed.status, deployed.err) == (0, "")
+    with everything_runs(roles, namespace, file):
+        started = saga_as(roles.client, "start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait")
+    assert (started.status, started.out) == (0, "t1 completed: balance=12.5\n")

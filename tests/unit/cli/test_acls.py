@@ -1,0 +1,68 @@
+"""`saga acls`: whom it names, and what it prints for programs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import main
+
+FILE = str(Path(__file__).parents[3] / "examples" / "money_transfer" / "saga.py")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGA_KAFKA", "kafka-1:9092")
+    monkeypatch.setenv("SAGA_NAMESPACE", "shop")
+
+
+def test_each_role_has_a_principal_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acls", FILE, "--principal", "bank=User:CN=bank, O=shop"]) == 0
+    printed = capsys.readouterr().out
+    assert [line for line in printed.splitlines() if line.startswith("#")] == [
+        "# orchestrator, User:shop-orchestrator: runs `saga run`",
+        "# client, User:shop-client: starts sagas and waits for them",
+        "# deploy, User:shop-deploy: runs `saga deploy --create-topics`",
+        "# bank, User:CN=bank, O=shop: answers bank.commands",
+    ]
+    assert (
+        "kafka-acls --bootstrap-server kafka-1:9092 --command-config admin.properties --add "
+        "--allow-principal 'User:CN=bank, O=shop' --operation READ --operation DESCRIBE_CONFIGS --topic bank.commands"
+    ) in printed.splitlines()
+
+
+def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acls", FILE, "--json"]) == 0
+    roles = {role["role"]: role for role in json.loads(capsys.readouterr().out)}
+    assert {"kind": "TRANSACTIONAL_ID", "name": "shop-relay-", "pattern": "PREFIXED", "operations": ["WRITE"]} in roles[
+        "orchestrator"
+    ]["rights"]
+    assert roles["bank"] == {
+        "role": "bank",
+        "principal": "User:bank",
+        "rights": [
+            {
+                "kind": "TOPIC",
+                "name": "bank.commands",
+                "pattern": "LITERAL",
+                "operations": ["READ", "DESCRIBE_CONFIGS"],
+            },
+            {"kind": "TOPIC", "name": "shop.replies", "pattern": "LITERAL", "operations": ["WRITE"]},
+            {
+                "kind": "TOPIC",
+                "name": "shop.schemas",
+                "pattern": "LITERAL",
+                "operations": ["READ", "WRITE", "DESCRIBE_CONFIGS"],
+            },
+            {"kind": "GROUP", "name": "bank", "pattern": "LITERAL", "operations": ["READ"]},
+            {"kind": "GROUP", "name": "shop-orchestrators", "pattern": "LITERAL", "operations": ["DESCRIBE"]},
+        ],
+    }
+
+
+def test_the_principal_of_nobody_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acls", FILE, "--principal", "banque=User:x"]) == 2
+    assert "one of orchestrator, client, deploy, bank, got 'banque'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["acls", FILE, "--principal", "bank=x"])
+    assert "expected ROLE=User:NAME, got 'bank=x'" in capsys.readouterr().err
