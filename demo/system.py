@@ -81,6 +81,8 @@ class SystemOptions:
 
     shards: int = 4
     session_timeout_ms: int = 6_000
+    kafka_port: int | None = None
+    """None: any that is free."""
     kafka_settings: Mapping[str, str] = field(default_factory=dict[str, str])
     postgres_settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -95,7 +97,9 @@ class System:
         self.stack = LocalStack(
             directory,
             StackOptions(
-                kafka_settings=self._options.kafka_settings, postgres_settings=self._options.postgres_settings
+                kafka_port=self._options.kafka_port,
+                kafka_settings=self._options.kafka_settings,
+                postgres_settings=self._options.postgres_settings,
             ),
         )
         self._open = ExitStack()

@@ -1,4 +1,7 @@
-"""A way to Postgres that can lose requests and answers, or say nothing at all."""
+"""A way to a server that can lose requests and answers, hold them back, or say nothing at all.
+
+It knows no protocol: Postgres is reached through it by ``proxy_to``, Kafka by ``tests.acceptance.faults.kafka_proxy``.
+"""
 
 import selectors
 import socket
@@ -8,29 +11,34 @@ from contextlib import closing, contextmanager
 from enum import Enum
 from urllib.parse import urlsplit
 
+HOST = "127.0.0.1"
 CHUNK = 1 << 16
+END = 5
+"""Bytes of the message of Postgres' protocol that ends a request, and with it the transaction."""
+APPEND = 2_000
+"""Bytes: an append is larger, what an owner asks beside it is smaller."""
 
 
 class Way(Enum):
     OPEN = "everything passes"
     LOSES_ANSWERS = "requests pass; at the first answer both sides are cut"
     LOSES_REQUESTS = "at the first request both sides are cut"
+    HOLDS_ANSWERS = "requests pass; answers stay where they are, nothing is cut"
+    HOLDS_THE_END = "of the first large request all but the last bytes pass; then its connection is silent"
     SILENT = "nothing passes, nothing is cut"
 
 
 class Proxy:
     """One thread for all connections through it."""
 
-    def __init__(self, dsn: str) -> None:
-        parts = urlsplit(dsn)
-        assert parts.hostname is not None
-        self._upstream = (parts.hostname, parts.port or 5432)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-        self.dsn = parts._replace(netloc=f"{user}127.0.0.1:{self._listener.getsockname()[1]}").geturl()
+    def __init__(self, upstream: tuple[str, int], port: int = 0) -> None:
+        """``port`` 0: any that is free."""
+        self._upstream = upstream
+        self._listener = socket.create_server((HOST, port))
+        self.port: int = self._listener.getsockname()[1]
         self.way = Way.OPEN
         self.lost = threading.Event()
-        """Something was lost."""
+        """Something was lost, or is held back."""
         self.turns = 0
         """How often an answer followed a request: round trips."""
         self._asked = False
@@ -64,7 +72,11 @@ class Proxy:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
-        server = socket.create_connection(self._upstream)
+        try:
+            server = socket.create_connection(self._upstream)
+        except ConnectionError:  # it is down: so is this way to it
+            client.close()
+            return
         self._peers |= {client: server, server: client}
         self._servers.add(server)
         for end in (client, server):
@@ -72,7 +84,7 @@ class Proxy:
 
     def _pass_on(self, end: socket.socket) -> None:
         from_server = end in self._servers
-        if self.way is Way.SILENT:
+        if self.way is Way.SILENT or (from_server and self.way is Way.HOLDS_ANSWERS):
             self._selector.unregister(end)  # what was sent stays where it is
             self.lost.set()
             return
@@ -89,17 +101,43 @@ class Proxy:
         if from_server and self._asked:
             self.turns += 1
         self._asked = not from_server
+        try:
+            self._forward(end, data)
+        except ConnectionError:
+            self._cut(end)
+
+    def _forward(self, end: socket.socket, data: bytes) -> None:
+        """Send what came from ``end`` to its peer."""
+        if self.way is Way.HOLDS_THE_END and end not in self._servers and len(data) > APPEND:
+            self._selector.unregister(end)
+            self._peers[end].sendall(data[:-END])
+            self.lost.set()
+            return
         self._peers[end].sendall(data)
 
     def _cut(self, end: socket.socket) -> None:
         for side in (end, self._peers[end]):
-            self._selector.unregister(side)
+            if side in self._selector.get_map():
+                self._selector.unregister(side)
             del self._peers[side]
+            self._servers.discard(side)
             side.close()
 
 
+class PostgresProxy(Proxy):
+    """``dsn`` leads through it to the database of the dsn that it is made from."""
+
+    def __init__(self, dsn: str) -> None:
+        parts = urlsplit(dsn)
+        assert parts.hostname is not None
+        super().__init__((parts.hostname, parts.port or 5432))
+        user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+        self.dsn = parts._replace(netloc=f"{user}{HOST}:{self.port}").geturl()
+
+
 @contextmanager
-def proxy_to(dsn: str) -> Generator[Proxy]:
-    with closing(Proxy(dsn)) as proxy:
+def proxy_to(dsn: str) -> Generator[PostgresProxy]:
+    """A way to this database."""
+    with closing(PostgresProxy(dsn)) as proxy:
         proxy.start()
         yield proxy

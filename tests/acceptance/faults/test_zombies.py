@@ -1,0 +1,76 @@
+"""An owner that is stopped in the worst moments, past its session, and goes on after another took its shards over.
+
+``prove`` holds that nothing of it came behind the next owner: neither a row nor a record.
+"""
+
+import signal
+from collections.abc import Mapping
+
+from tests.acceptance.faults.town import ALL, FENCED, SHARDS, Orchestrator, Town, until
+from tests.proxy import Way, proxy_to
+
+TAKEN_OVER_S = 15.0
+
+
+def two_owners(town: Town, environment: Mapping[str, str]) -> tuple[Orchestrator, Orchestrator]:
+    """One that is to be stopped, and one that is to take over; each has a shard."""
+    doomed = town.orchestrator("doomed", environment)
+    until(lambda: doomed.owned() == ALL)
+    other = town.orchestrator("other", {name: environment[name] for name in environment if "SESSION" in name})
+    until(other.owned)
+    return doomed, other
+
+
+def wake_up(town: Town, zombie: Orchestrator) -> None:
+    """Let it go on beside the new owner, under load, until it knows that it is none."""
+    zombie.forget()
+    zombie.signal(signal.SIGCONT)
+    town.transfer(10)
+    until(zombie.log)
+    town.settle()
+
+
+def a_row_is_locked(town: Town) -> bool:
+    return len(town.ask("select from saga.shards for update skip locked")) < SHARDS
+
+
+def test_an_owner_that_was_stopped_writes_nothing_behind_the_next_one(town: Town) -> None:
+    zombie, other = two_owners(town, {})
+    town.transfer(20)
+    zombie.signal(signal.SIGSTOP)
+    until(lambda: other.owned() == ALL, TAKEN_OVER_S)
+    town.settle()
+    wake_up(town, zombie)
+    town.prove()
+
+
+def test_an_owner_stopped_in_the_middle_of_an_append_holds_up_nobody(town: Town) -> None:
+    with proxy_to(town.settings.need_database()) as proxy:
+        # With the default session: what the next owner waits for is that, and then the row's lock.
+        zombie, other = two_owners(town, {"SAGA_DATABASE": proxy.dsn, "SAGA_SESSION_TIMEOUT_MS": "6000"})
+        town.transfer(10)
+        town.settle()  # so that no statement is prepared from now on
+        proxy.way = Way.HOLDS_THE_END
+        town.transfer(20)
+        assert proxy.lost.wait(TAKEN_OVER_S)
+        zombie.signal(signal.SIGSTOP)
+        proxy.way = Way.OPEN
+        until(lambda: a_row_is_locked(town))
+        until(lambda: other.owned() == ALL, TAKEN_OVER_S)
+        town.settle()
+        wake_up(town, zombie)
+        town.prove()
+
+
+def test_an_owner_stopped_in_the_middle_of_a_kafka_transaction_is_fenced(town: Town) -> None:
+    proxy = town.stage.kafka_proxy
+    zombie, other = two_owners(town, {"SAGA_KAFKA": town.stage.proxied_kafka})
+    proxy.hold()
+    town.transfer(20)
+    assert proxy.lost.wait(TAKEN_OVER_S)
+    zombie.signal(signal.SIGSTOP)
+    until(lambda: other.owned() == ALL, TAKEN_OVER_S)
+    town.settle()
+    assert proxy.deliver() in FENCED
+    wake_up(town, zombie)
+    town.prove()

@@ -1,0 +1,238 @@
+"""What every schedule of faults is tried on: a namespace and its database, on servers and a bank that all share.
+
+The oracle is the demo's: a read_committed watcher of every topic, and the audit of what it saw.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+
+import psycopg
+
+from demo import accounts
+from demo.audit import Audit, audit
+from demo.system import EXAMPLE, SAGA, Service, System, SystemOptions
+from demo.watcher import Watcher
+from examples.money_transfer.saga import Receipt, money_transfer
+from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.broker.topology import command_topic
+from orchestrator.client.client import Client
+from orchestrator.client.deployment import deploy
+from orchestrator.client.handle import Handle
+from orchestrator.errors import Compensated
+from orchestrator.local.ports import HOST, free_port
+from orchestrator.settings import Settings
+from orchestrator.store.migrate import migrate
+from orchestrator.wire.journal import is_entry, parse_footer
+from orchestrator.wire.record import IncomingRecord
+from orchestrator.wire.topics import Topics
+from tests.acceptance.faults.kafka_proxy import KafkaProxy, kafka_proxy
+
+SHARDS = 2
+ALL = frozenset(range(SHARDS))
+SESSION_MS = 1_000
+COMMANDS = "bank.commands"
+PATIENCE_S = 60.0
+LOOK_S = 0.05
+FENCED = {47, 90}
+"""Kafka's INVALID_PRODUCER_EPOCH and PRODUCER_FENCED."""
+
+
+def until(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
+    """Wait until it holds; gives the seconds that it took."""
+    began, never = time.monotonic(), Event()
+    while not condition():
+        assert time.monotonic() - began < patience_s, f"it did not come to pass within {patience_s:.0f} s"
+        never.wait(LOOK_S)
+    return time.monotonic() - began
+
+
+@dataclass
+class Stage:
+    """The servers, the bank, and a second way to Kafka that can hold things back."""
+
+    system: System
+    bank: Service
+    database: str
+    kafka_proxy: KafkaProxy
+    towns: int = 0
+
+    @property
+    def kafka(self) -> str:
+        return self.system.stack.kafka
+
+    @property
+    def proxied_kafka(self) -> str:
+        return f"{HOST}:{self.kafka_proxy.port}"
+
+
+@contextmanager
+def stage_in(directory: Path) -> Generator[Stage]:
+    """Start everything; one broker with two listeners, of which one leads through the proxy."""
+    open_port, controller, hidden, proxied = (free_port() for _ in range(4))
+    settings = {
+        "listeners": f"PLAINTEXT://{HOST}:{open_port},CONTROLLER://{HOST}:{controller},PROXIED://{HOST}:{hidden}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{open_port},PROXIED://{HOST}:{proxied}",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT",
+        "group.min.session.timeout.ms": str(SESSION_MS),
+        # The protocol of KIP-848 takes its session from the broker.
+        "group.consumer.min.session.timeout.ms": str(SESSION_MS),
+        "group.consumer.session.timeout.ms": str(2 * SESSION_MS),
+        "group.consumer.min.heartbeat.interval.ms": "200",
+        "group.consumer.heartbeat.interval.ms": "300",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    }
+    options = SystemOptions(shards=SHARDS, session_timeout_ms=SESSION_MS, kafka_port=open_port, kafka_settings=settings)
+    with kafka_proxy((HOST, hidden), proxied) as proxy, System(directory, options).start() as system:
+        database = system.stack.create_database("bank")
+        accounts.open_accounts(database)
+        with closing(KafkaBroker(system.stack.kafka, Topics("bank"))) as broker:
+            broker.create([command_topic("bank", SHARDS)])
+        bank = system.service("bank", [sys.executable, str(EXAMPLE / "bank.py")], {"BANK_DATABASE": database})
+        bank.start()
+        yield Stage(system, bank, database, proxy)
+
+
+@dataclass
+class Town:
+    """One namespace; see the module."""
+
+    stage: Stage
+    settings: Settings
+    client: Client
+    watcher: Watcher
+    before: dict[str, Decimal]
+    orders: dict[str, accounts.Order] = field(default_factory=dict[str, accounts.Order])
+    handles: dict[str, Handle[Receipt]] = field(default_factory=dict[str, Handle[Receipt]])
+    services: list[Service] = field(default_factory=list[Service])
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.settings.namespace)
+
+    def orchestrator(self, name: str, environment: Mapping[str, str] | None = None) -> "Orchestrator":
+        """Start ``saga run``; ``environment`` is where it differs from others."""
+        own = {
+            "SAGA_NAMESPACE": self.settings.namespace,
+            "SAGA_DATABASE": self.settings.need_database(),
+            **(environment or {}),
+        }
+        service = self.stage.system.service(f"{self.settings.namespace}-{name}", [*SAGA, "run"], own)
+        service.start()
+        self.services.append(service)
+        return Orchestrator(service)
+
+    def transfer(self, count: int) -> None:
+        """Start so many transfers; most can be done, every tenth must be refunded."""
+        first = len(self.orders)
+        for number, order in enumerate(accounts.plan(first + count)[first:], first):
+            name = f"{self.settings.namespace}-{number:03}"
+            self.orders[name] = order
+            self.handles[name] = self.client.submit(money_transfer, order.transfer, id=name)
+
+    def settle(self) -> None:
+        """Wait for the outcomes of all transfers; each must end as its order says."""
+        for name, handle in self.handles.items():
+            try:
+                handle.outcome(PATIENCE_S)
+                done = True
+            except Compensated:
+                done = False
+            assert done is self.orders[name].possible, f"{name}: completed is {done}"
+        self.handles.clear()
+
+    def records(self) -> list[IncomingRecord]:
+        """What the watcher saw of this namespace, read to the end."""
+        self.watcher.finish()
+        return [record for record in self.watcher.records if record.topic != COMMANDS or self._is_ours(record)]
+
+    def _is_ours(self, record: IncomingRecord) -> bool:
+        return dict(record.headers)["ce_subject"].decode().startswith(f"{self.settings.namespace}-")
+
+    def prove(self) -> Audit:
+        """Nothing lost, nothing doubled, order kept, no cent missing, and the tables say what the journal says."""
+        records = self.records()
+        found = audit(records, self.topics, COMMANDS, self.orders.keys())
+        assert found.findings.all == []
+        assert len(found.outcomes) == len(self.orders)
+        done = [self.orders[name].transfer for name, status in found.outcomes.items() if status == "completed"]
+        assert accounts.wrong_money(self.before, accounts.balances(self.stage.database), done) == []
+        assert self.ask("select count(*) from saga.events") == [(found.journal.events,)]
+        for shard, owners in owners_of(records, self.topics.journal).items():
+            assert len(owners) == len(set(owners)), f"shard {shard}: a former owner wrote behind a later one: {owners}"
+        return found
+
+    def ask(self, query: str) -> list[tuple[object, ...]]:
+        """What the namespace's database says."""
+        with psycopg.connect(self.settings.need_database()) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+class Orchestrator:
+    """``saga run`` as its log shows it."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._forget = 0
+
+    def log(self) -> list[dict[str, object]]:
+        """Its lines, but for those that a test has forgotten."""
+        lines = [line for line in self.service.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in lines if line.endswith("}")][self._forget :]
+
+    def forget(self) -> None:
+        """Look only at what it says from now on."""
+        self._forget += len(self.log())
+
+    def signal(self, number: signal.Signals) -> None:
+        """Stop it where it is, or let it go on."""
+        os.kill(self.service.pid, number)
+
+    def owned(self) -> frozenset[int]:
+        """The shards that it has taken over."""
+        return frozenset(int(str(line["shard"])) for line in self.log() if line["event"] == "shard owned")
+
+    def reasons(self) -> set[object]:
+        """Why it did not own a shard, if it said so."""
+        return {line["reason"] for line in self.log() if line["event"] == "shard not owned"}
+
+
+def owners_of(records: list[IncomingRecord], journal: str) -> dict[int, list[str]]:
+    """By shard, whose batches came after whose: an owner is named again when it comes back."""
+    found: dict[int, list[str]] = {}
+    for record in records:
+        if record.topic == journal and not is_entry(record):
+            named = found.setdefault(record.partition, [])
+            named += [batch.owner for batch in parse_footer(record.value).batches]
+    return {
+        shard: [each for before, each in pairwise(["", *named]) if each != before] for shard, named in found.items()
+    }
+
+
+@contextmanager
+def town_on(stage: Stage, name: str) -> Generator[Town]:
+    """A namespace with its tables and topics, and the saga deployed."""
+    database = stage.system.stack.create_database(name)
+    settings = Settings(kafka=stage.kafka, database=database, namespace=name, shards=SHARDS)
+    migrate(database, name, SHARDS)
+    deploy([money_transfer.compile()], settings, create_topics=True)
+    topics = Topics(name)
+    watched = dict.fromkeys((COMMANDS, topics.replies, topics.journal, topics.outcomes, topics.quarantine), SHARDS)
+    with Watcher(stage.kafka, watched) as watcher, Client(settings) as client:
+        client.handle(money_transfer, "")  # connects
+        town = Town(stage, settings, client, watcher, accounts.balances(stage.database))
+        try:
+            yield town
+        finally:
+            for service in town.services:
+                service.kill()
