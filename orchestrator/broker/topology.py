@@ -9,6 +9,7 @@ from typing import Final
 from orchestrator.broker.admin import ClusterDescription
 from orchestrator.broker.configuration import BATCH_BYTES
 from orchestrator.broker.port import TopicDescription, TopicSpec
+from orchestrator.wire.parking import parked_topic
 from orchestrator.wire.topics import Topics
 
 MESSAGE_BYTES: Final = 1_048_588
@@ -48,6 +49,11 @@ def namespace_topics(topics: Topics, shards: int, replication: int | None = None
 def command_topic(participant: str, partitions: int, replication: int | None = None) -> TopicSpec:
     """The topic of a participant's commands; all else about it is theirs."""
     return TopicSpec(Topics.commands(participant), partitions, {}, replication)
+
+
+def parking_topic(participant: str, replication: int | None = None) -> TopicSpec:
+    """The topic of what a participant could not read; a parked record holds another and why it is there."""
+    return TopicSpec(parked_topic(participant), 1, {"max.message.bytes": str(2 * MESSAGE_BYTES)}, replication)
 
 
 def check_topology(expected: Sequence[TopicSpec], found: Mapping[str, TopicDescription]) -> list[str]:

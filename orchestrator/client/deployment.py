@@ -9,7 +9,7 @@ from orchestrator.broker.definitions import DefinitionTopic
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import Broker, TopicSpec
 from orchestrator.broker.schemas import SchemaTopic
-from orchestrator.broker.topology import check_topology, command_topic, namespace_topics
+from orchestrator.broker.topology import check_topology, command_topic, namespace_topics, parking_topic
 from orchestrator.client.client import REACHABLE_S
 from orchestrator.client.compatibility import refuse_incompatible
 from orchestrator.errors import TopicMismatch
@@ -49,9 +49,10 @@ def deploy(blueprints: Sequence[Blueprint], settings: Settings, *, create_topics
     """Make ``blueprints`` the active ones of their names; does nothing twice, so it may be repeated at will.
 
     With ``create_topics`` the topics that are missing are made: the namespace's with ``settings.shards`` partitions, a
-    participant's with as many. Raises ``TopicMismatch`` that names every topic that is missing or not as it must be,
-    ``SchemaIncompatible`` for messages that do not go with what is deployed, ``ConfigError`` and ``Unavailable``; then
-    no blueprint of this deploy is active, but for a server that went away in the middle: deploy again.
+    participant's with as many, and one for what it may park. Raises ``TopicMismatch`` that names every topic that is
+    missing or not as it must be, ``SchemaIncompatible`` for messages that do not go with what is deployed,
+    ``ConfigError`` and ``Unavailable``; then no blueprint of this deploy is active, but for a server that went away in
+    the middle: deploy again.
     """
     names = [blueprint.name for blueprint in blueprints]
     if len(set(names)) != len(names):
@@ -85,7 +86,10 @@ def _topics(
 ) -> tuple[str, ...]:
     """Check the topics, and make those that are missing; returns what was made."""
     own = namespace_topics(topics, settings.shards)
-    theirs = [command_topic(participant, settings.shards) for participant in participants_of(blueprints)]
+    participants = participants_of(blueprints)
+    theirs = [command_topic(participant, settings.shards) for participant in participants]
+    if create:  # whether a participant parks is known to it alone
+        theirs += [parking_topic(participant) for participant in participants]
     found = broker.topics([spec.name for spec in (*own, *theirs)])
     # A participant's partitions are its own affair.
     expected: list[TopicSpec] = [*own, *(spec for spec in theirs if spec.name not in found)]

@@ -23,6 +23,8 @@ from orchestrator.telemetry import logger
 from orchestrator.wire.avro import Codec, codec_for
 from orchestrator.wire.body import decode_body
 from orchestrator.wire.command import ReceivedCommand, command_body, parse_command
+from orchestrator.wire.headers import place_of
+from orchestrator.wire.parking import parked_record, parked_topic
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import FAILURE, PROGRESS, Answer, completed, failed, progress, rejected, reply_record
 
@@ -82,9 +84,13 @@ def exchange_of(handler: Handler) -> HandlerExchange:
 class Answering:
     """What one participant does, by the type of command."""
 
-    def __init__(self, participant: str, exchanges: Iterable[Exchange], schemas: Schemas) -> None:
+    def __init__(
+        self, participant: str, exchanges: Iterable[Exchange], schemas: Schemas, *, parks: bool = False
+    ) -> None:
+        """``parks``: what cannot be read is put away, and not answered."""
         self.unreadable = 0
-        """Records passed over because nobody can be answered."""
+        """Records that could not be read."""
+        self.parks = parks
         self._participant = participant
         self._exchanges = {exchange.command_type: exchange for exchange in exchanges}
         self._schemas = schemas
@@ -96,7 +102,9 @@ class Answering:
     def answer(
         self, record: IncomingRecord, session: Session[Any] | None, report: Report | None = None
     ) -> OutgoingRecord | None:
-        """The reply to ``record``; None when it cannot be told who waits for one. Raises ``Unavailable``.
+        """The record to send for ``record``: its reply, or what it is parked as. Raises ``Unavailable``.
+
+        None when it cannot be told who waits for a reply, and nothing is parked.
 
         ``report`` is given what the handler says while it is at work.
         """
@@ -104,12 +112,12 @@ class Answering:
             command = parse_command(record)
             self._schemas.introduce(command.namespace)
         except (MessageRejected, TopicMismatch) as why:
-            self.unreadable += 1
-            place = f"{record.topic}/{record.partition}/{record.offset}"
-            _log.error("a record that nobody can be answered is passed over", record=place, why=str(why))
-            return None
+            reason = why.reason if isinstance(why, MessageRejected) else "unknown_namespace"
+            return self._without_answer(record, _Unreadable(reason, str(why)))
         try:
             answer = self._first_answer(record, command, session, _heartbeat(command, report))
+        except _Unreadable as why:
+            return self._without_answer(record, why)
         except Retryable as why:
             answer = failed(why.type, why.message[:MESSAGE_MAX], retryable=True, retry_after_ms=why.after_ms)
         except OrchestratorError:
@@ -119,8 +127,14 @@ class Answering:
             answer = failed(type(error).__name__, str(error)[:MESSAGE_MAX], retryable=True)
         return reply_record(command, answer, _now_ms())
 
-    def too_large(self, record: IncomingRecord) -> OutgoingRecord:
-        """The reply to ``record`` when the answer itself is more than the topic takes: it may have happened."""
+    def too_large(self, record: IncomingRecord, sent: OutgoingRecord) -> OutgoingRecord | None:
+        """What to send for ``record`` instead of ``sent``, which is more than its topic takes; None: nothing.
+
+        Of a reply: the command may have been done.
+        """
+        if sent.topic == parked_topic(self._participant):
+            _log.error("what cannot be parked is passed over", record=place_of(record), bytes=len(sent.value or b""))
+            return None
         command = parse_command(record)
         answer = failed("ReplyTooLarge", f"the reply to {command.type} is larger than its topic takes", retryable=False)
         return reply_record(command, answer, _now_ms())
@@ -150,7 +164,7 @@ class Answering:
         if exchange is None:
             known = ", ".join(self._exchanges) or "nothing"
             text = f"expected one of {known}, got {command.type}, in {self._participant}: deploy one that handles it"
-            return failed("UnknownCommand", text, retryable=False, no_effect=kept)
+            return self._refused("UnknownCommand", _Unreadable("unknown_command", text), kept=kept)
         try:
             schema_of = partial(self._schemas.find, command.namespace)
             data = decode_body(command_body(record), exchange.command, schema_of)
@@ -159,7 +173,29 @@ class Answering:
             return exchange.answer(data, command, connection)
         except MessageRejected as why:
             _log.error("a command cannot be read", command=command.command_id, why=str(why))
-            return failed("Unreadable", str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
+            return self._refused("Unreadable", _Unreadable(why.reason, str(why)), kept=kept)
+
+    def _refused(self, kind: str, why: "_Unreadable", *, kept: bool) -> Answer:
+        """The final answer to what cannot be read. Raises ``why`` where it is parked instead."""
+        if self.parks:
+            raise why
+        return failed(kind, str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
+
+    def _without_answer(self, record: IncomingRecord, why: "_Unreadable") -> OutgoingRecord | None:
+        self.unreadable += 1
+        if self.parks:
+            _log.error("a record that cannot be read is parked", record=place_of(record), why=str(why))
+            return parked_record(self._participant, record, why.reason, str(why))
+        _log.error("a record that nobody can be answered is passed over", record=place_of(record), why=str(why))
+        return None
+
+
+class _Unreadable(Exception):
+    """A record that this participant can do nothing with; ``reason`` is the word that it is parked with."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        self.reason = reason
+        super().__init__(text)
 
 
 def _heartbeat(command: ReceivedCommand, report: Report | None) -> Heard | None:

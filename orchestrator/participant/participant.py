@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 import structlog
 
 from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
-from orchestrator.errors import HandlerRefused, OrchestratorError, Unavailable
+from orchestrator.errors import AccessDenied, HandlerRefused, OrchestratorError, Unavailable
 from orchestrator.participant.answering import Answering, exchange_of
 from orchestrator.participant.context import Connection
 from orchestrator.participant.exchange import Exchange
@@ -33,6 +33,7 @@ WORKERS: Final = 4
 EXIT_REFUSED: Final = 1
 EXIT_UNAVAILABLE: Final = 5
 
+Unreadable: TypeAlias = Literal["answer", "park"]
 T = TypeVar("T")
 
 _log = logger("participant")
@@ -44,14 +45,22 @@ class Participant(Generic[Connection]):
     With an inbox its effects are exactly once: handler, effect and first answer commit together, a duplicate gets the
     first answer, a do that comes after its undo is refused. Without one, replies still count once, and a handler may be
     called again: it must be idempotent on ``context.command_id`` and take an undo before its do.
+
+    What it cannot read (no command, a body of no known schema, a type that no handler is for) never blocks a partition.
+    ``unreadable="answer"``: a command is answered *failed*, for good; what nobody waits for is logged and passed over.
+    ``unreadable="park"``: it is put away whole in the topic ``{name}.parked``, with the reason, and is not answered:
+    its attempt times out, and the next one meets perhaps a participant that can read it.
     """
 
     @overload
-    def __init__(self: "Participant[None]", name: str) -> None: ...
+    def __init__(self: "Participant[None]", name: str, *, inbox: None = None, unreadable: Unreadable = ...) -> None: ...
     @overload
-    def __init__(self, name: str, *, inbox: Inbox[Connection]) -> None: ...
-    def __init__(self, name: str, *, inbox: Inbox[Any] | None = None) -> None:
+    def __init__(self, name: str, *, inbox: Inbox[Connection], unreadable: Unreadable = ...) -> None: ...
+    def __init__(self, name: str, *, inbox: Inbox[Any] | None = None, unreadable: Unreadable = "answer") -> None:
+        if unreadable not in ("answer", "park"):
+            raise ValueError(f"expected unreadable='answer' or 'park', got {unreadable!r}, in the participant {name!r}")
         self.name = name
+        self._parks = unreadable == "park"
         self._topic = Topics.commands(name)
         self._inbox = inbox
         self._exchanges: dict[str, Exchange] = {}
@@ -76,7 +85,7 @@ class Participant(Generic[Connection]):
         """Answer commands until SIGTERM or SIGINT, then finish what is taken; for the main thread of a program.
 
         ``settings`` are those of the environment if they are left out. Ends the program with a line that says why, and
-        status 5 when the servers are out of reach, 1 when they refuse. Unless the program configured structlog itself,
+        status 5 when the servers are out of reach or refuse who it is, 1 for what else is wrong. Unless the program configured structlog itself,
         it logs to stderr: readable lines on a terminal, else JSON. While it answers, the garbage collector's first
         threshold and the threads' switch interval are set for the whole process; at the end they are as before.
         """
@@ -138,7 +147,7 @@ class Participant(Generic[Connection]):
             raise ValueError(f"expected at least 1 worker, got {workers}")
         chosen = settings or environment.load()
         schemas = Schemas(partial(_broker, chosen))
-        answering = Answering(self.name, self._exchanges.values(), schemas)
+        answering = Answering(self.name, self._exchanges.values(), schemas, parks=self._parks)
         schemas.own(answering.codecs())
         runner = Runner(self.name, self._topic, chosen, answering, self._inbox, workers)
         broker = KafkaBroker.of(chosen)
@@ -156,4 +165,4 @@ def _broker(settings: Settings, topics: Topics) -> KafkaBroker:
 
 def _said(error: OrchestratorError) -> int:
     sys.stderr.write(f"{error}\n")
-    return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_REFUSED
+    return EXIT_UNAVAILABLE if isinstance(error, Unavailable | AccessDenied) else EXIT_REFUSED

@@ -17,6 +17,7 @@ from orchestrator.broker.translation import ABSENT, FORBIDDEN, TOO_LARGE, Connec
 from orchestrator.errors import Unavailable
 from orchestrator.participant.offsets import Offsets, Span
 from orchestrator.telemetry import logger
+from orchestrator.wire.headers import place_of
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 
 METADATA_S: Final = 5.0
@@ -46,7 +47,7 @@ class Reply:
 class ReplyProducer:
     """Sends replies and tells ``offsets`` when they are stored.
 
-    ``too_large`` makes the record that is sent to a command whose reply the topic does not take, and never will.
+    ``too_large`` makes the record that is sent for a command instead of one that its topic never takes; None: nothing.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class ReplyProducer:
         connection: configuration.Connection,
         name: str,
         offsets: Offsets,
-        too_large: Callable[[IncomingRecord], OutgoingRecord],
+        too_large: Callable[[IncomingRecord, OutgoingRecord], OutgoingRecord | None],
     ) -> None:
         self._offsets = offsets
         self._too_large = too_large
@@ -118,9 +119,9 @@ class ReplyProducer:
             if error is None:
                 self._produce(reply, record)
             else:
-                self._settle(reply, record.topic, error)
+                self._settle(reply, record, error)
         except KafkaException as error:
-            self._settle(reply, record.topic, error_of(error))
+            self._settle(reply, record, error_of(error))
 
     def _produce(self, reply: Reply, record: OutgoingRecord) -> None:
         last = False
@@ -132,7 +133,7 @@ class ReplyProducer:
                     record.key,
                     record.partition,
                     headers=list(record.headers),
-                    on_delivery=partial(self._delivered, reply),
+                    on_delivery=partial(self._delivered, reply, record),
                 )
             except BufferError:  # replies of 64 MB wait for the brokers
                 if last:
@@ -151,23 +152,23 @@ class ReplyProducer:
             self._known.add(topic)
         return error
 
-    def _delivered(self, reply: Reply, error: KafkaError | None, message: Message) -> None:
+    def _delivered(self, reply: Reply, record: OutgoingRecord, error: KafkaError | None, _: Message) -> None:
         if error is None:
             self._done(reply)
         else:
-            self._settle(reply, message.topic() or "", error)
+            self._settle(reply, record, error)
 
-    def _settle(self, reply: Reply, topic: str, error: KafkaError) -> None:
+    def _settle(self, reply: Reply, record: OutgoingRecord, error: KafkaError) -> None:
         if error.code() in TOO_LARGE and not reply.instead:
-            self.post(Reply(reply.command, reply.span, self._too_large(reply.command), instead=True))
+            self.post(Reply(reply.command, reply.span, self._too_large(reply.command, record), instead=True))
             self.hurry()
         elif error.code() in TOO_LARGE:
             self._done(reply)
         elif error.code() in ABSENT or error.code() in FORBIDDEN or error.code() == KafkaError.TOPIC_EXCEPTION:
-            _log.error("a reply cannot be delivered", topic=topic, why=error.str())
+            _log.error("a reply cannot be delivered", topic=record.topic, to=place_of(reply.command), why=error.str())
             self._done(reply)
         else:
-            self._failure = self._trouble.explained(error, f"write replies to {topic}")
+            self._failure = self._trouble.explained(error, f"write replies to {record.topic}")
 
     def _done(self, reply: Reply) -> None:
         if reply.span is not None:

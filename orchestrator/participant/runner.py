@@ -5,12 +5,14 @@ import time
 from typing import Any, Final
 
 from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.broker.topology import MESSAGE_BYTES
 from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Inbox
 from orchestrator.participant.intake import Intake
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
+from orchestrator.wire.parking import parked_topic
 
 REACHABLE_S: Final = 8.0
 """How long Kafka may take to answer at the start."""
@@ -49,6 +51,12 @@ class Runner:
             raise TopicMismatch(
                 f"expected the topic {self._topic}, found none on {self._settings.kafka}: "
                 f"deploy a saga that sends to {self._name} first (saga deploy FILE --create-topics), or create it"
+            )
+        if self._answering.parks and not broker.topics([parked_topic(self._name)]):
+            raise TopicMismatch(
+                f"expected the topic {parked_topic(self._name)} for what {self._name} cannot read, found none on "
+                f"{self._settings.kafka}: saga deploy FILE --create-topics makes it, or create it with one partition "
+                f"and max.message.bytes={2 * MESSAGE_BYTES}, or leave out unreadable='park'"
             )
         if self._inbox is not None:
             self._inbox.prepare()

@@ -46,6 +46,11 @@ class UnsentCommand(Command, Protocol):
 
 def quarantine_record(topics: Topics, shard: int, record: IncomingRecord, reason: str, text: str) -> OutgoingRecord:
     """Put away ``record``, which could not be used."""
+    return put_away(topics.quarantine, shard, record, reason, text)
+
+
+def put_away(topic: str, partition: int, record: IncomingRecord, reason: str, text: str) -> OutgoingRecord:
+    """``record`` whole, with the reason and where it was read, as a record of another topic."""
     source, room = place_of(record).encode(), KEPT_BYTES_MAX
     headers = [*_why(reason, text), (SOURCE, source)]
     if record.key is not None:
@@ -63,7 +68,7 @@ def quarantine_record(topics: Topics, shard: int, record: IncomingRecord, reason
     if record.value is not None and len(record.value) > room:
         headers.append((VALUE_BYTES, b"%d" % len(record.value)))
     value = None if record.value is None else record.value[:room]
-    return OutgoingRecord(topics.quarantine, shard, source, tuple(headers), value)
+    return OutgoingRecord(topic, partition, source, tuple(headers), value)
 
 
 def unsent_record(topics: Topics, shard: int, command: UnsentCommand, text: str) -> OutgoingRecord:

@@ -9,7 +9,7 @@ from orchestrator import AnySaga, Client
 from orchestrator.blueprint import canonical
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import TopicSpec
-from orchestrator.broker.topology import command_topic, namespace_topics
+from orchestrator.broker.topology import command_topic, namespace_topics, parking_topic
 from orchestrator.client.deployment import Deployed, Deployment, deploy, participants_of
 from orchestrator.definition import messages as definition
 from orchestrator.errors import MessageRejected, SchemaIncompatible, TopicMismatch, UnknownDefinition
@@ -71,6 +71,7 @@ def test_the_topics_are_made_as_they_must_be(settings: Settings, broker: KafkaBr
     expected = [
         *namespace_topics(Topics(settings.namespace), 3),
         command_topic(f"{settings.namespace}_billing", 3),
+        parking_topic(f"{settings.namespace}_billing"),
     ]
     assert list(deployment.created_topics) == [spec.name for spec in expected]
     found = broker.topics([spec.name for spec in expected])

@@ -7,10 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from orchestrator.broker.topology import parking_topic
 from orchestrator.definition.schema import avro_schema
+from orchestrator.errors import TopicMismatch
 from orchestrator.participant.context import Context, RetryLater
 from orchestrator.participant.participant import Participant
 from orchestrator.participant.postgres import PostgresInbox
+from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.registry import SchemaRegistry, schema_record
 from tests.integration.participant.conftest import Side
 from tests.integration.participant.messages import (
@@ -275,6 +278,33 @@ def test_a_record_that_is_no_command_does_not_block_its_partition(side: Side) ->
         (reply,) = side.next_replies(1)
     assert reply.outcome == "completed"
     assert side.committed() == side.ends()
+
+
+def test_what_cannot_be_read_is_parked_and_does_not_block_its_partition(side: Side, bank_name: str) -> None:
+    bank = Participant(bank_name, unreadable="park")
+    bank.handles(Withdraw)(one)
+    with pytest.raises(TopicMismatch, match=f"{bank_name}.parked .*--create-topics.*unreadable='park'"):
+        bank.start(side.settings)
+    side.broker.create([parking_topic(bank_name)])
+    good = side.command(WITHDRAW)
+    broken = replace(good, value=b"x" * 1_000_000)
+    with bank.running(side.settings):
+        side.send(broken, replace(good, headers=(), value=None), good)
+        (reply,) = side.next_replies(1)
+    assert reply.outcome == "completed"
+    assert side.committed() == side.ends()
+    parked: list[IncomingRecord] = []
+
+    def both(record: IncomingRecord) -> bool:
+        parked.append(record)
+        return len(parked) == 2
+
+    side.broker.last(f"{bank_name}.parked", 0, both)
+    assert sorted((len(record.value or b""), dict(record.headers)["quarantine_reason"]) for record in parked) == [
+        (0, b"missing_header"),
+        (1_000_000, b"undecodable"),
+    ]
+    assert side.all_records() == []
 
 
 def test_a_reply_topic_that_does_not_exist_does_not_block_the_partition(side: Side) -> None:

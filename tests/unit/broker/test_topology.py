@@ -8,7 +8,14 @@ from orchestrator.broker.admin import ClusterDescription
 from orchestrator.broker.configuration import BATCH_BYTES
 from orchestrator.broker.memory import MemoryBroker, MemoryCluster
 from orchestrator.broker.port import TopicDescription
-from orchestrator.broker.topology import check_topology, command_topic, durability_warnings, namespace_topics
+from orchestrator.broker.topology import (
+    check_topology,
+    command_topic,
+    durability_warnings,
+    namespace_topics,
+    parking_topic,
+)
+from orchestrator.wire.quarantine import KEPT_BYTES_MAX
 from orchestrator.wire.topics import Topics
 
 NAMES = Topics("saga")
@@ -52,6 +59,12 @@ def test_three_replicas_wait_for_two() -> None:
 def test_commands_are_the_participants_own() -> None:
     assert command_topic("bank", 6).name == "bank.commands"
     assert (command_topic("bank", 6).partitions, command_topic("bank", 6).settings) == (6, {})
+
+
+def test_what_is_parked_has_room_for_the_record_and_the_reason() -> None:
+    spec = parking_topic("bank")
+    assert (spec.name, spec.partitions) == ("bank.parked", 1)
+    assert int(spec.settings["max.message.bytes"]) > KEPT_BYTES_MAX
 
 
 def test_topics_as_they_were_made_have_no_problem(found: dict[str, TopicDescription]) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +21,7 @@ from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, decode_progress, parse_reply
 from orchestrator.wire.topics import Topics
+from tests.unit.wire.samples import replaced
 
 FAR = 4_102_444_800_000
 
@@ -66,10 +67,10 @@ class RecordingSession:
         raise AssertionError
 
 
-def answering(handler: Callable[[Withdraw, Context[None]], Receipt]) -> Answering:
+def answering(handler: Callable[[Withdraw, Context[None]], Receipt], *, parks: bool = False) -> Answering:
     bank = Participant("bank")
     bank.handles(Withdraw)(handler)
-    return Answering("bank", bank._exchanges.values(), NoSchemas())
+    return Answering("bank", bank._exchanges.values(), NoSchemas(), parks=parks)
 
 
 def command(account: str, command_id: str = "s/withdraw/0/do", undoes: str | None = None) -> IncomingRecord:
@@ -185,3 +186,67 @@ def test_progress_is_sent_while_the_handler_runs_and_no_more_often_than_may_be(m
 
 def test_a_handler_that_is_called_alone_may_progress() -> None:
     Context(None, "id").progress("nobody hears it")
+
+
+OF_NOBODY = IncomingRecord("bank.commands", 3, 9, 0, b"key", (("some", b"header"),), b"value")
+
+
+def without_schema(record: IncomingRecord) -> IncomingRecord:
+    return replace(record, headers=tuple(header for header in record.headers if header[0] != "ce_dataschema"))
+
+
+def of_another_type(record: IncomingRecord) -> IncomingRecord:
+    return replace(record, headers=replaced(record.headers, "ce_type", b"bank.Younger"))
+
+
+@pytest.mark.parametrize(
+    ("record", "reason", "text"),
+    [
+        (OF_NOBODY, "missing_header", "expected a command id"),
+        (without_schema(command("a")), "missing_header", "expected the id of the schema"),
+        (of_another_type(command("a")), "unknown_command", "expected one of bank.Withdraw, got bank.Younger"),
+        (command("wrong"), "undecodable", "expected an account, got 'wrong'"),
+    ],
+)
+def test_what_cannot_be_read_is_parked_whole_and_an_inbox_keeps_nothing(
+    record: IncomingRecord, reason: str, text: str
+) -> None:
+    kept: list[Answer] = []
+
+    class Keeping(RecordingSession):
+        def once(self, delivery: Delivery, handle: Callable[[None], Answer]) -> Answer:
+            kept.append(handle(None))
+            return kept[-1]
+
+    found = answering(receipt, parks=True)
+    parked = found.answer(record, Keeping([]))
+    assert parked is not None
+    assert (parked.topic, parked.partition, parked.value) == ("bank.parked", 0, record.value)
+    headers = dict(parked.headers)
+    assert (headers["quarantine_reason"], headers["quarantine_key"]) == (reason.encode(), record.key)
+    assert text in headers["quarantine_text"].decode()
+    assert headers["quarantine_source"] == f"bank.commands/{record.partition}/{record.offset}".encode()
+    assert [(name, value) for name, value in parked.headers if name.startswith("original_")] == [
+        (f"original_{name}", value) for name, value in record.headers
+    ]
+    assert (kept, found.unreadable) == ([], 1)
+
+
+def test_what_is_larger_than_its_topic_takes_is_answered_and_never_parked_twice() -> None:
+    found = answering(receipt, parks=True)
+    record = command("a")
+    reply = found.answer(record, None)
+    assert reply is not None
+    instead, failure = parsed(found.too_large(record, reply))
+    assert (instead.retryable, failure and failure[0]) == (False, "ReplyTooLarge")
+    parked = found.answer(OF_NOBODY, None)
+    assert parked is not None
+    assert found.too_large(OF_NOBODY, parked) is None
+
+
+def test_another_way_with_what_cannot_be_read_is_refused() -> None:
+    wrong: Any = "drop"
+    with pytest.raises(
+        ValueError, match="expected unreadable='answer' or 'park', got 'drop', in the participant 'bank'"
+    ):
+        Participant("bank", unreadable=wrong)

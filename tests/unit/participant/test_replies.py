@@ -71,7 +71,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 def posted(offsets: Offsets) -> ReplyProducer:
     """A producer with replies to send, to as many topics, and closed."""
 
-    def too_large(_: IncomingRecord) -> OutgoingRecord:
+    def too_large(*_: object) -> OutgoingRecord:
         raise AssertionError("nothing is too large")
 
     span = Span(0, REPLIES, REPLIES)
