@@ -63,6 +63,6 @@ $(STAMP): pyproject.toml orchestrator/local/jars.lock
 	echo "setting up $(VENV) with $$("$$found" --version), once"; \
 	[ -x $(BIN)/python ] || "$$found" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[server,local,dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[server,local,http,dev]"
 	@$(BIN)/python -m orchestrator.local.jars
 	@touch $(STAMP)

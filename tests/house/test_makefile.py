@@ -68,7 +68,7 @@ def test_setup_makes_the_environment_with_the_extras_and_the_jars_once(computer:
     assert computer.asked[-4:] == [
         "python3.11 -m venv .venv",
         f"{install} --upgrade pip>=25",
-        f"{install} --editable .[server,local,dev]",
+        f"{install} --editable .[server,local,http,dev]",
         "python -m orchestrator.local.jars",
     ]
     computer.log.unlink()

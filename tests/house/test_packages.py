@@ -45,7 +45,11 @@ def test_the_wheel_holds_the_data_files_once(wheel: Path) -> None:
     held = {f"orchestrator/schemas/{name}" for name in SCHEMAS}
     held |= {"orchestrator/py.typed", "orchestrator/local/jars.lock", "orchestrator/store/schema.sql"}
     assert held <= set(names)
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"orchestrator", "saga_orchestrator"}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
+        "orchestrator",
+        "orchestrator_connectors",
+        "saga_orchestrator",
+    }
 
 
 def test_the_wheel_says_what_it_needs_and_what_it_is(wheel: Path) -> None:
@@ -59,7 +63,7 @@ def test_the_wheel_says_what_it_needs_and_what_it_is(wheel: Path) -> None:
     assert (metadata["Name"], metadata["License-Expression"]) == ("saga-orchestrator", "MIT")
     assert (metadata["Requires-Python"], metadata.get_all("Provides-Extra")) == (
         ">=3.11",
-        ["dev", "local", "postgres", "server"],
+        ["dev", "http", "local", "postgres", "server"],
     )
     drivers = {line.partition(";")[0] for line in metadata.get_all("Requires-Dist", []) if line.startswith("psycopg")}
     assert len(drivers) == 1, "an inbox and the orchestrator have the same driver"

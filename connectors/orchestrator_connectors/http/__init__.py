@@ -1,0 +1,1 @@
+"""The HTTP participant: a command becomes a request, the response becomes the reply."""

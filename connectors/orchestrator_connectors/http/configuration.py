@@ -1,0 +1,232 @@
+"""The configuration file: TOML in, checked values out. Whether the sagas agree with it is for ``exchange`` to say."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias, cast
+from urllib.parse import urlsplit
+
+from orchestrator.errors import ConfigError
+from orchestrator.settings import SECRET_PREFIX
+from orchestrator_connectors.http.path import PathTemplate
+from orchestrator_connectors.http.status import DEFAULTS, Meaning, Rejected, StatusMap
+
+METHODS: Final = ("POST", "GET", "PUT", "PATCH", "DELETE")
+WITHOUT_BODY: Final = ("GET", "DELETE")
+"""Unless the file names the fields: RFC 9110, section 9.3, gives their content no meaning."""
+TIMEOUT_S: Final = 10.0
+RESPONSE_BYTES_MAX: Final = 1_000_000
+
+_MEANINGS: Final = ("completed", "none", "retry", "failed")
+_STATUS: Final = re.compile(r"[2-5](\d\d|xx)")
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token of RFC 9110, section 5.6.2."""
+_SECRET: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_OURS: Final = ("content-length", "content-type", "host", "idempotency-key", "transfer-encoding")
+"""Headers that follow from the command."""
+
+Table: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRule:
+    """How one type of command becomes a request, and what the statuses of its response mean."""
+
+    name: str
+    """Avro full name, ``{participant}.{Class}``."""
+    method: str
+    path: PathTemplate
+    body: tuple[str, ...] | None
+    """The fields that are sent as JSON; None: all. Empty: no body."""
+    timeout_s: float
+    """For the whole exchange, from the connection to the last byte of the response."""
+    headers: Mapping[str, str] = field(repr=False)
+    """May hold secrets."""
+    statuses: StatusMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfiguration:
+    """One participant and the server that does its work."""
+
+    participant: str
+    url: str
+    """Scheme, host and what all paths begin with; does not end with a slash."""
+    response_bytes_max: int
+    commands: tuple[CommandRule, ...]
+
+
+def load(file: Path, secrets: Mapping[str, str]) -> HttpConfiguration:
+    """The configuration in ``file``, ``${NAME}`` in its headers replaced by that secret.
+
+    Raises ``ConfigError`` that says what was expected, what was found, and in which table.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # ValueError: no TOML, or no UTF-8
+        raise ConfigError(f"expected a connector's configuration in {file}, got {error}") from error
+    return _Reader(str(file), secrets).configuration(table)
+
+
+class _Reader:
+    """Reads the tables of one file; what is said of a mistake begins with where it stands."""
+
+    def __init__(self, file: str, secrets: Mapping[str, str]) -> None:
+        self._file = file
+        self._secrets = secrets
+
+    def configuration(self, table: Table) -> HttpConfiguration:
+        where = self._file
+        _refuse_unknown(table, ("participant", "url", "headers", "timeout_s", "response_bytes_max", "command"), where)
+        participant = _text(table, "participant", where)
+        headers = self._headers(table, where)
+        timeout_s = _seconds(table, "timeout_s", TIMEOUT_S, where)
+        tables = table.get("command", [])
+        if not isinstance(tables, list) or not tables:
+            raise ConfigError(f"expected a [[command]] table for each command, got none, in {where}")
+        rules = [self._command(each, participant, headers, timeout_s) for each in cast("list[Any]", tables)]
+        names = [rule.name for rule in rules]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"expected one [[command]] for {name}, got {names.count(name)}, in {where}")
+        return HttpConfiguration(
+            participant=participant,
+            url=_url(table, where),
+            response_bytes_max=_whole(table, "response_bytes_max", RESPONSE_BYTES_MAX, where),
+            commands=tuple(rules),
+        )
+
+    def _command(self, table: Any, participant: str, headers: Mapping[str, str], timeout_s: float) -> CommandRule:  # noqa: ANN401 - whatever the file has
+        where = f"a [[command]] of {self._file}"
+        if not isinstance(table, dict):
+            raise ConfigError(f"expected a table, got {table!r}, in {where}")
+        given = cast("Table", table)
+        name = _text(given, "name", where)
+        where = f"[[command]] {name} of {self._file}"
+        _refuse_unknown(given, ("name", "method", "path", "body", "timeout_s", "headers", "on_status"), where)
+        if name.rpartition(".")[0] != participant:
+            raise ConfigError(f"expected a name that begins with {participant!r} and a dot, got {name!r}, in {where}")
+        method = _text(given, "method", where, METHODS[0])
+        if method not in METHODS:
+            raise ConfigError(f"expected a method of {', '.join(METHODS)}, got {method!r}, in {where}")
+        return CommandRule(
+            name=name,
+            method=method,
+            path=PathTemplate.parse(_text(given, "path", where), where),
+            body=_body(given, method, where),
+            timeout_s=_seconds(given, "timeout_s", timeout_s, where),
+            headers={**headers, **self._headers(given, where)},
+            statuses=_statuses(given, where),
+        )
+
+    def _headers(self, table: Table, where: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in _table(table, "headers", where).items():
+            if not _HEADER.fullmatch(name) or name.lower() in _OURS:
+                raise ConfigError(f"expected the name of a header that is not ours, got {name!r}, in {where}")
+            if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+                raise ConfigError(f"expected printable ASCII as the header {name}, got {value!r}, in {where}")
+            found[name] = _SECRET.sub(lambda match: self._secret(match[1], where), value)
+        return found
+
+    def _secret(self, name: str, where: str) -> str:
+        secret = self._secrets.get(name)
+        variable = f"{SECRET_PREFIX}{name}"
+        if secret is None:
+            raise ConfigError(f"expected a secret in {variable} of the environment, got none, for {where}: set it")
+        if not secret.isascii() or not secret.isprintable():
+            raise ConfigError(f"expected printable ASCII in {variable}, got other characters, for {where}")
+        return secret
+
+
+# ---------------------------------------------------------------- values of a table
+
+
+def _refuse_unknown(table: Table, known: Collection[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(f"{where}: {key!r} is no key of it: {advice}")
+
+
+def _text(table: Table, key: str, where: str, default: str | None = None) -> str:
+    value = table.get(key, default)
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"expected a text as {key}, got {_shown(value)}, in {where}")
+    return value
+
+
+def _table(table: Table, key: str, where: str) -> Table:
+    value = table.get(key, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"expected a table as {key}, got {_shown(value)}, in {where}")
+    return cast("Table", value)
+
+
+def _seconds(table: Table, key: str, default: float, where: str) -> float:
+    value = table.get(key, default)
+    if type(value) not in (int, float) or not 0 < value <= 3600:  # noqa: PLR2004 - an hour
+        raise ConfigError(f"expected seconds above 0 and up to 3600 as {key}, got {_shown(value)}, in {where}")
+    return float(value)
+
+
+def _whole(table: Table, key: str, default: int, where: str) -> int:
+    value = table.get(key, default)
+    if type(value) is not int or value < 1:
+        raise ConfigError(f"expected a whole number from 1 as {key}, got {_shown(value)}, in {where}")
+    return value
+
+
+def _url(table: Table, where: str) -> str:
+    url = _text(table, "url", where)
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of the port, or of an address in brackets
+        is_plain = False
+        parts = urlsplit("")
+    if not is_plain or parts.username is not None or parts.query or parts.fragment:
+        raise ConfigError(
+            f"expected http:// or https://, a host and perhaps a path as url, got {url!r}, in {where}: "
+            "credentials belong into headers, as ${NAME}"
+        )
+    return url.rstrip("/")
+
+
+def _body(table: Table, method: str, where: str) -> tuple[str, ...] | None:
+    value: object = table.get("body", [] if method in WITHOUT_BODY else "all")
+    if value == "all":
+        return None
+    if isinstance(value, list):
+        names = cast("list[object]", value)
+        if all(isinstance(name, str) for name in names):
+            return tuple(map(str, names))
+    raise ConfigError(f'expected "all" or a list of fields as body, got {value!r:.100}, in {where}')
+
+
+def _statuses(table: Table, where: str) -> StatusMap:
+    found: dict[str, Meaning] = dict(DEFAULTS)
+    for status, value in _table(table, "on_status", where).items():
+        if not _STATUS.fullmatch(status):
+            raise ConfigError(f"expected a status like 404 or 4xx, got {status!r}, in on_status of {where}")
+        found[status] = _meaning(value, f"on_status {status} of {where}")
+    return StatusMap(found)
+
+
+def _meaning(value: object, where: str) -> Meaning:
+    match value:
+        case "completed" | "none" | "retry" | "failed":
+            return cast("Meaning", value)
+        case {"rejected": str(name)} if len(cast("Table", value)) == 1:
+            return Rejected(name)
+        case _:
+            choices = ", ".join(f'"{meaning}"' for meaning in _MEANINGS)
+            raise ConfigError(f'expected {choices} or {{ rejected = "…" }}, got {_shown(value)}, in {where}')
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else f"{value!r:.100}"
