@@ -120,9 +120,8 @@ class Service:
         lacking = missing(of_orchestrator(self._topics, []), found)
         if lacking:
             raise AccessDenied(
-                "\n  ".join(
-                    [f"Kafka at {settings.kafka} does not allow what `saga run` does:", *lacking, "see `saga acls`"]
-                )
+                f"Kafka at {settings.kafka} does not allow what `saga run` does: {'; '.join(lacking)}: grant what "
+                f"`saga acls` prints"
             )
             _log.info("the database was empty and got its tables", namespace=settings.namespace)
         check_meta(self._store.meta(), settings.namespace, settings.shards)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.broker.port import TopicDescription
+from orchestrator.wire.parking import parked_topic
 from orchestrator.wire.topics import Topics
 
 
@@ -70,6 +71,8 @@ def of_participant(topics: Topics, name: str) -> list[Right]:
     """Of who answers the commands sent to ``name`` in this namespace."""
     return [
         _topic(Topics.commands(name), READ, SETTINGS),
+        # Only for a participant that parks what it cannot read.
+        _topic(parked_topic(name), WRITE, SETTINGS),
         _topic(topics.replies, WRITE),
         _topic(topics.schemas, READ, WRITE, SETTINGS),
         Right(Kind.GROUP, name, (READ,)),
@@ -92,9 +95,9 @@ def of_client(topics: Topics) -> list[Right]:
 def of_deployment(topics: Topics, participants: Iterable[str]) -> list[Right]:
     """Of ``saga deploy --create-topics``; who leaves that out needs no CREATE."""
     own = [topics.requests, topics.replies, topics.journal, topics.outcomes, topics.quarantine]
-    made = (Operation.CREATE, DESCRIBE, SETTINGS)
+    theirs = [name for each in participants for name in (Topics.commands(each), parked_topic(each))]
     return [
-        *(_topic(name, *made) for name in (*own, *map(Topics.commands, participants))),
+        *(_topic(name, Operation.CREATE, DESCRIBE, SETTINGS) for name in (*own, *theirs)),
         _topic(topics.definitions, READ, WRITE, Operation.CREATE, SETTINGS),
         _topic(topics.schemas, READ, WRITE, Operation.CREATE, SETTINGS),
         _reader(topics),
@@ -112,7 +115,7 @@ def missing(wanted: Iterable[Right], found: Mapping[str, TopicDescription]) -> l
         if topic is not None and topic.operations is not None:
             lacking = [operation for operation in right.operations if operation not in topic.operations]
             if lacking:
-                lines.append(f"topic {right.name}: the right {' and '.join(lacking)} lacks")
+                lines.append(f"{' and '.join(lacking)} on topic {right.name}")
     return lines
 
 

@@ -33,10 +33,13 @@ class PartitionReader:
 
     def __init__(self, connection: configuration.Connection, settings: configuration.Configuration) -> None:
         self._trouble = ConnectionTrouble()
+        self._group = str(settings["group.id"])
+        self._place = ""
         self._consumer: Consumer | None = made(Consumer, {**connection.client(self._trouble), **settings})
 
     def start(self, topic: str, partition: int, offset: int) -> None:
         """Read on from here; what was read ahead elsewhere is forgotten."""
+        self._place = f"{topic}[{partition}]"
         self._living().assign([TopicPartition(topic, partition, offset)])
 
     def read(self, take: Callable[[IncomingRecord], None], position: int, end: int) -> int:
@@ -61,7 +64,8 @@ class PartitionReader:
                 elif error.code() == Local.PARTITION_EOF and offset is not None:
                     position = max(position, offset)
                 else:
-                    raise self._trouble.explained(error, f"read up to offset {end}")
+                    doing = f"read {self._place} up to offset {end} in the name of the consumer group {self._group}"
+                    raise self._trouble.explained(error, doing)
             until = time.monotonic() + ANSWER_SECONDS
         return position
 

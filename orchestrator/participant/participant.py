@@ -85,7 +85,7 @@ class Participant(Generic[Connection]):
         """Answer commands until SIGTERM or SIGINT, then finish what is taken; for the main thread of a program.
 
         ``settings`` are those of the environment if they are left out. Ends the program with a line that says why, and
-        status 5 when the servers are out of reach or refuse who it is, 1 for what else is wrong. Unless the program configured structlog itself,
+        status 5 when the servers are away or deny access, else 1. Unless the program configured structlog itself,
         it logs to stderr: readable lines on a terminal, else JSON. While it answers, the garbage collector's first
         threshold and the threads' switch interval are set for the whole process; at the end they are as before.
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from orchestrator.errors import ConfigError, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, Unavailable
 from orchestrator.participant.inbox import REFUSED, SKIPPED, Delivery, Retryable
 from orchestrator.wire.reply import Answer
 
@@ -77,7 +77,7 @@ class PostgresInbox:
         self._dsn = dsn
 
     def prepare(self) -> None:
-        """Create ``saga_inbox`` if it is missing. Raises ``Unavailable``, or ``ConfigError`` if it may not."""
+        """Create ``saga_inbox`` if it is missing. Raises ``Unavailable``, or ``AccessDenied`` if it may not."""
         import psycopg  # noqa: PLC0415
 
         try:
@@ -86,7 +86,7 @@ class PostgresInbox:
                     connection.execute("select pg_advisory_xact_lock(%s)", (_CREATE_LOCK,))
                     connection.execute(TABLE.encode())
         except psycopg.errors.InsufficientPrivilege as error:
-            raise ConfigError(
+            raise AccessDenied(
                 f"expected the table saga_inbox, and may not create it: {_text(error)}: run this once: {TABLE.strip()}"
             ) from error
         except psycopg.Error as error:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestrator.errors import ConfigError, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, Unavailable
 from orchestrator.participant.inbox import REFUSED, SKIPPED, Delivery, Retryable
 from orchestrator.participant.postgres import PostgresInbox, PostgresSession
 from orchestrator.wire.reply import Answer, failed
@@ -340,7 +340,7 @@ def test_the_table_is_made_once_by_many_who_start_together(database: str) -> Non
 
 def test_who_may_not_create_the_table_is_told_the_statement(database: str) -> None:
     reader = f"{database}?options=-c%20role%3Dpg_read_all_data"
-    with pytest.raises(ConfigError, match="create table if not exists saga_inbox"):
+    with pytest.raises(AccessDenied, match="create table if not exists saga_inbox"):
         PostgresInbox(reader).prepare()
 
 

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import uuid
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from orchestrator import Settings
+from orchestrator.client.deployment import deploy
+from orchestrator.definition.loading import compile_file
+from orchestrator.store.migrate import migrate
 from tests.integration.cli.conftest import SAGA, SHARDS, Called, Shell
 from tests.integration.security.secured import Secured, secured_stack
 
@@ -56,6 +61,28 @@ def saga_as(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
             return Shell(capsys)(*arguments)
 
     return call
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A namespace with its topics, tables and definition, for tests that get no further than a refusal."""
+
+    namespace: str
+    bank: str
+    """The participant."""
+    database: str
+
+
+@pytest.fixture(scope="package")
+def prepared(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    namespace, bank = "prepared", "preparedbank"
+    path = tmp_path_factory.mktemp(namespace) / "transfer.py"
+    path.write_text(SAGA.replace("{bank}", bank))
+    administrator = Settings(kafka=secured.stack.kafka, namespace=namespace, shards=SHARDS)
+    deploy(compile_file(path), administrator, create_topics=True)
+    database = secured.stack.create_database(namespace)
+    migrate(database, namespace, SHARDS)
+    return Prepared(namespace, bank, database)
 
 
 @pytest.fixture

@@ -4,13 +4,26 @@ The administrator's listener is plain: on it everybody is the super user ``ANONY
 """
 
 import os
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
-from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from orchestrator.local.kafka import FAST_ABORT, NODE_ID
 from orchestrator.local.ports import HOST, free_port
@@ -26,6 +39,16 @@ LISTENERS = {
     # As MUTUAL, with a server's certificate that has expired.
     "EXPIRED": "SSL",
 }
+PATIENCE_S = 30
+ANY = AclBindingFilter(
+    ResourceType.ANY,
+    cast("str", None),  # the annotations do not know that None is any
+    ResourcePatternType.ANY,
+    cast("str", None),
+    cast("str", None),
+    AclOperation.ANY,
+    AclPermissionType.ANY,
+)
 ACCESS_RULES = """
 host all postgres 127.0.0.1/32 trust
 host all all      127.0.0.1/32 scram-sha-256
@@ -58,6 +81,14 @@ class Secured:
             "SAGA_KAFKA__SASL_PASSWORD": password,
             "SAGA_KAFKA__SSL_CA_LOCATION": str(self.authority.file),
         }
+
+    def grant(self, rights: Sequence[AclBinding]) -> None:
+        """Returns when the broker knows of all of them, which is a little after the controller does."""
+        for made in self.admin.create_acls(list(rights)).values():
+            made.result()
+        until = time.monotonic() + PATIENCE_S
+        while set(rights) - set(self.admin.describe_acls(ANY).result()):
+            assert time.monotonic() < until, "the broker did not hear of its access rights"
 
     def mutual(self, user: str, *, expired: bool = False) -> dict[str, str]:
         """The settings of a user who has a certificate."""

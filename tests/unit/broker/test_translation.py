@@ -5,7 +5,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.broker.port import Fenced
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of, translated
-from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, OrchestratorError, TopicMismatch, Unavailable
 
 
 @pytest.mark.parametrize("code", Local, ids=lambda code: code.name)
@@ -21,12 +21,12 @@ def test_local_codes_are_librdkafkas(code: Local) -> None:
         (KafkaError.INVALID_PRODUCER_EPOCH, Fenced, "another producer"),
         (KafkaError.PRODUCER_FENCED, Fenced, "another producer"),
         (KafkaError.INVALID_PRODUCER_ID_MAPPING, Fenced, "another producer"),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, ConfigError, "rights on that topic"),
-        (KafkaError.GROUP_AUTHORIZATION_FAILED, ConfigError, "rights on that consumer group"),
-        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, ConfigError, "rights on that transactional id"),
-        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, ConfigError, "rights on that cluster"),
-        (Local.AUTHENTICATION, ConfigError, "security.protocol"),
-        (KafkaError.SASL_AUTHENTICATION_FAILED, ConfigError, "security.protocol"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, AccessDenied, "rights on that topic"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, AccessDenied, "rights on that consumer group"),
+        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, AccessDenied, "rights on that transactional id"),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, AccessDenied, "rights on that cluster"),
+        (Local.AUTHENTICATION, AccessDenied, "security.protocol"),
+        (KafkaError.SASL_AUTHENTICATION_FAILED, AccessDenied, "security.protocol"),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, TopicMismatch, "create it again"),
         (Local.UNKNOWN_PARTITION, TopicMismatch, "create it again"),
         (KafkaError.MSG_SIZE_TOO_LARGE, TopicMismatch, "max.message.bytes"),
@@ -60,7 +60,7 @@ def test_time_out_is_told_with_the_cause_that_was_heard_of_before() -> None:
 def test_refused_credentials_explain_a_time_out_until_something_is_answered() -> None:
     trouble = ConnectionTrouble()
     trouble(KafkaError(Local.AUTHENTICATION, "wrong password"))
-    assert isinstance(trouble.explained(KafkaError(Local.TIMED_OUT, "Timed out"), "read"), ConfigError)
+    assert isinstance(trouble.explained(KafkaError(Local.TIMED_OUT, "Timed out"), "read"), AccessDenied)
     assert isinstance(trouble.explained(KafkaError(KafkaError.NOT_COORDINATOR, "moved"), "read"), Unavailable)
     trouble.over()
     assert isinstance(trouble.explained(KafkaError(Local.TIMED_OUT, "Timed out"), "read"), Unavailable)
@@ -69,3 +69,20 @@ def test_refused_credentials_explain_a_time_out_until_something_is_answered() ->
 def test_exception_without_a_kafka_error_is_still_an_error() -> None:
     assert error_of(KafkaException("odd")).code() == Local.FAIL
     assert error_of(KafkaException()).code() == Local.FAIL
+
+
+@pytest.mark.parametrize(
+    "alert", ["ssl/tls alert certificate unknown", "tlsv13 alert certificate required", "tlsv1 alert unknown ca"]
+)
+def test_a_broker_that_refuses_our_certificate_is_told_from_one_that_is_away(alert: str) -> None:
+    trouble = ConnectionTrouble()
+    trouble(
+        KafkaError(Local.TRANSPORT, f"ssl://kafka-1:9093/bootstrap: Receive failed: error:0A:SSL routines::{alert}")
+    )
+    assert trouble.refused is not None
+    refused = translated(trouble.refused, "reach kafka-1:9093")
+    assert type(refused) is AccessDenied
+    assert "kafka-1:9093" in str(refused)
+    assert "ssl.certificate.location" in str(refused)
+    trouble(KafkaError(Local.TRANSPORT, "ssl://kafka-1:9093/bootstrap: Disconnected"))
+    assert trouble.refused is None

@@ -47,6 +47,7 @@ def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
                 "pattern": "LITERAL",
                 "operations": ["READ", "DESCRIBE_CONFIGS"],
             },
+            {"kind": "TOPIC", "name": "bank.parked", "pattern": "LITERAL", "operations": ["WRITE", "DESCRIBE_CONFIGS"]},
             {"kind": "TOPIC", "name": "shop.replies", "pattern": "LITERAL", "operations": ["WRITE"]},
             {
                 "kind": "TOPIC",

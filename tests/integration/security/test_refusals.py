@@ -1,0 +1,176 @@
+"""Whoever is refused ends with status 5 and one line that names the server and what lacks."""
+
+import signal
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+
+from orchestrator import Participant
+from orchestrator.broker.rights import Kind, Operation, Right, of_client, of_orchestrator, of_participant
+from orchestrator.settings import load
+from orchestrator.wire.topics import Topics
+from tests.integration.cli.conftest import Called
+from tests.integration.security.conftest import As, Prepared
+from tests.integration.security.secured import Secured
+from tests.integration.security.tls import server_context, tls_in_front_of
+
+SOON_S = 5
+INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
+
+
+@pytest.fixture(autouse=True)
+def signals_of_its_own() -> Generator[None]:
+    """`saga run` takes the signals of its process, which here is that of all tests."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def refused(called: Called, *words: str) -> None:
+    last = called.err.splitlines()[-1]
+    assert (called.status, called.out) == (5, "")
+    assert [word for word in words if word not in last] == [], last
+
+
+# ---------------------------------------------------------------- who we are, and who they are
+
+
+def test_a_wrong_password_of_kafka(secured: Secured, user: str, saga_as: As) -> None:
+    wrong = {**secured.scram(user, "right"), "SAGA_KAFKA__SASL_PASSWORD": "wrong", "SAGA_DATABASE": "postgresql://db"}
+    called = saga_as(wrong, "run")
+    refused(called, secured.addresses["SCRAM"], "invalid credentials", "SAGA_KAFKA__sasl")
+    assert "wrong" not in called.err
+
+
+def test_a_broker_whose_certificate_has_expired(secured: Secured, user: str, saga_as: As) -> None:
+    address = secured.addresses["EXPIRED"]
+    called = saga_as({**secured.mutual(user), "SAGA_KAFKA": address}, "cancel", "t1")
+    refused(called, f"the certificate of {address}: certificate has expired")
+
+
+def test_a_broker_of_an_authority_that_is_not_trusted(secured: Secured, user: str, saga_as: As, tmp_path: Path) -> None:
+    stranger, _ = secured.authority.issue("stranger")
+    called = saga_as({**secured.mutual(user), "SAGA_KAFKA__SSL_CA_LOCATION": str(stranger)}, "cancel", "t1")
+    refused(called, f"the certificate of {secured.addresses['MUTUAL']}: unable to get local issuer certificate")
+
+
+def test_a_certificate_of_ours_that_has_expired(secured: Secured, user: str, saga_as: As) -> None:
+    began = time.monotonic()
+    called = saga_as(secured.mutual(user, expired=True), "cancel", "t1")
+    refused(called, secured.addresses["MUTUAL"], "refuses our certificate", "SAGA_KAFKA__ssl.certificate.location")
+    assert time.monotonic() - began < SOON_S
+
+
+def test_a_certificate_of_ours_that_lacks(secured: Secured, user: str, saga_as: As) -> None:
+    without = dict(secured.mutual(user))
+    del without["SAGA_KAFKA__SSL_CERTIFICATE_LOCATION"], without["SAGA_KAFKA__SSL_KEY_LOCATION"]
+    refused(saga_as(without, "cancel", "t1"), secured.addresses["MUTUAL"], "refuses our certificate")
+
+
+def test_a_wrong_password_of_postgres(secured: Secured, saga_as: As) -> None:
+    wrong = secured.database("nobody", "wrong")
+    called = saga_as({"SAGA_KAFKA": secured.stack.kafka, "SAGA_DATABASE": wrong}, "list")
+    refused(called, f"127.0.0.1:{secured.postgres_port}/saga as nobody", "password authentication failed")
+    assert "wrong" not in called.err
+
+
+def test_a_postgres_whose_certificate_has_expired(secured: Secured, saga_as: As) -> None:
+    expired = server_context(*secured.authority.issue("old-postgres", expired=True))
+    with tls_in_front_of(secured.stack.postgres.port, expired) as port:
+        called = saga_as(
+            {"SAGA_KAFKA": secured.stack.kafka, "SAGA_DATABASE": secured.database("a", "b", port=port)}, "list"
+        )
+    refused(called, f"127.0.0.1:{port}/saga as a", "certificate has expired")
+
+
+def test_a_certificate_of_ours_that_postgres_refuses(secured: Secured, saga_as: As) -> None:
+    demanding = server_context(*secured.authority.issue("demanding-postgres"), secured.authority.file)
+    certificate, key = secured.authority.issue("old-client", expired=True)
+    with tls_in_front_of(secured.stack.postgres.port, demanding) as port:
+        address = secured.database("a", "b", port=port) + f"&sslcert={certificate}&sslkey={key}"
+        called = saga_as({"SAGA_KAFKA": secured.stack.kafka, "SAGA_DATABASE": address}, "list")
+    refused(called, f"127.0.0.1:{port}/saga as a", "alert certificate expired", "SAGA_DATABASE")
+
+
+# ---------------------------------------------------------------- what we may
+
+
+def granted_all_but(
+    secured: Secured, user: str, rights: Sequence[Right], name: str, operation: Operation
+) -> dict[str, str]:
+    """The settings of ``user``, who has these rights without one of them."""
+    rest = [
+        replace(right, operations=tuple(each for each in right.operations if (right.name, each) != (name, operation)))
+        for right in rights
+    ]
+    assert rest != list(rights), f"expected {operation} on {name} among the rights"
+    secured.grant(
+        [
+            AclBinding(
+                ResourceType["BROKER" if right.kind is Kind.CLUSTER else right.kind],
+                right.name,
+                ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
+                f"User:{user}",
+                "*",
+                AclOperation[each],
+                AclPermissionType.ALLOW,
+            )
+            for right in rest
+            for each in right.operations
+        ]
+    )
+    return secured.scram(user, "a password")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [
+        (("prepared.replies", Operation.READ), "READ on topic prepared.replies: grant what `saga acls` prints"),
+        (("prepared.journal", Operation.DESCRIBE_CONFIGS), "prepared.journal"),
+        (("prepared-orchestrators", Operation.READ), "consumer group prepared-orchestrators"),
+        (("prepared-relay-", Operation.WRITE), "transactional id prepared-relay-"),
+    ],
+)
+def test_a_right_that_the_orchestrator_lacks(
+    secured: Secured, prepared: Prepared, user: str, saga_as: As, lacking: tuple[str, Operation], words: str
+) -> None:
+    topics = Topics(prepared.namespace)
+    settings = granted_all_but(secured, user, of_orchestrator(topics, [prepared.bank]), *lacking)
+    own = {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database}
+    refused(saga_as({**settings, **own}, "run"), words)
+
+
+def test_a_right_that_a_client_lacks(secured: Secured, prepared: Prepared, user: str, saga_as: As) -> None:
+    topics = Topics(prepared.namespace)
+    settings = granted_all_but(secured, user, of_client(topics), topics.requests, Operation.WRITE)
+    own = {"SAGA_NAMESPACE": prepared.namespace}
+    called = saga_as({**settings, **own}, "start", "money_transfer", "--input", INPUT)
+    refused(called, topics.requests, "rights on that topic")
+
+
+def test_a_right_that_a_participant_lacks(
+    secured: Secured, prepared: Prepared, user: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rights = of_participant(Topics(prepared.namespace), prepared.bank)
+    settings = granted_all_but(secured, user, rights, f"{prepared.bank}.commands", Operation.READ)
+    with pytest.raises(SystemExit) as ended:
+        Participant(prepared.bank).run(load({**settings, "SAGA_NAMESPACE": prepared.namespace}))
+    assert ended.value.code == 5
+    assert f"{prepared.bank}.commands" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_table_that_may_not_be_read(secured: Secured, prepared: Prepared, saga_as: As) -> None:
+    with psycopg.connect(prepared.database, autocommit=True) as owner:
+        owner.execute("create role half_a_reader login password 'r'; grant usage on schema saga to half_a_reader")
+        owner.execute("grant select on saga.meta to half_a_reader")
+    database = secured.database("half_a_reader", "r", prepared.namespace)
+    called = saga_as(
+        {"SAGA_KAFKA": secured.stack.kafka, "SAGA_DATABASE": database, "SAGA_NAMESPACE": prepared.namespace}, "list"
+    )
+    refused(called, f"/{prepared.namespace} as half_a_reader", "permission denied for table sagas")
