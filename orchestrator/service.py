@@ -111,18 +111,18 @@ class Service:
             raise TopicMismatch(
                 "\n  ".join([f"Kafka at {settings.kafka} is not as this namespace needs it:", *problems])
             )
-        return found
-
-    def _check_database(self) -> None:
-        settings = self._settings
-        if self._migrate_empty and not has_tables(self._dsn):
-            migrate(self._dsn, settings.namespace, settings.shards)
         lacking = missing(of_orchestrator(self._topics, []), found)
         if lacking:
             raise AccessDenied(
                 f"Kafka at {settings.kafka} does not allow what `saga run` does: {'; '.join(lacking)}: grant what "
                 f"`saga acls` prints"
             )
+        return found
+
+    def _check_database(self) -> None:
+        settings = self._settings
+        if self._migrate_empty and not has_tables(self._dsn):
+            migrate(self._dsn, settings.namespace, settings.shards)
             _log.info("the database was empty and got its tables", namespace=settings.namespace)
         check_meta(self._store.meta(), settings.namespace, settings.shards)
 
