@@ -19,7 +19,7 @@ from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker, MemoryCluster
 from orchestrator.broker.topology import command_topic, namespace_topics
 from orchestrator.client.contract import Contract
-from orchestrator.participant.answering import Answering
+from orchestrator.participant.answering import Answering, exchange_of
 from orchestrator.participant.handlers import checked
 from orchestrator.participant.schemas import Schemas
 from orchestrator.shard.batch import Head, seal
@@ -70,9 +70,9 @@ class Core:
         self._contract = Contract(money_transfer, lambda _: None)
         self._decider = self._made_decider()
         handlers = [
-            checked("bank", Withdraw, withdraw),
-            checked("bank", Refund, refund),
-            checked("bank", Deposit, deposit),
+            exchange_of(checked("bank", Withdraw, withdraw)),
+            exchange_of(checked("bank", Refund, refund)),
+            exchange_of(checked("bank", Deposit, deposit)),
         ]
         schemas = Schemas(lambda _: self._broker)
         self._answering = Answering("bank", handlers, schemas)

@@ -4,10 +4,10 @@ No thread, no consumer, no producer: those who have them call ``Answering.answer
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from orchestrator.blueprint.values import Data
 from orchestrator.definition.conversion import from_data, full_name, to_data
@@ -36,8 +36,19 @@ PROGRESS_EVERY_S: Final = 0.2
 Heard: TypeAlias = Callable[[str], None]
 Report: TypeAlias = Callable[[OutgoingRecord], None]
 """Sends a record beside the answer; any thread may call it, and it does not wait."""
+Sent: TypeAlias = OutgoingRecord | None
+T = TypeVar("T")
 
 _log = logger("participant")
+
+
+@dataclass(frozen=True, slots=True)
+class Begun(Generic[T]):
+    """An async handler that was called: its coroutine is for the event loop to run."""
+
+    coroutine: Coroutine[Any, Any, object]
+    ended: Callable[[Callable[[], object]], T]
+    """Makes the answer of what gives the coroutine's result, or raises what it raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +70,19 @@ class HandlerExchange:
         for _, codec in self.rejections.values():
             yield codec
 
-    def answer(self, data: Data, command: ReceivedCommand, connection: object, heard: Heard | None = None) -> Answer:
-        """Call the handler; see ``Exchange.answer``. ``heard`` is told its progress."""
+    def begin(
+        self, data: Data, command: ReceivedCommand, connection: object, heard: Heard | None
+    ) -> "Answer | Begun[Answer]":
+        """Call the handler, as ``Exchange.answer``; one that is async is begun. ``heard`` is told its progress."""
         try:
             message = from_data(data, self.handler.kind)
         except ValueError as why:  # also what a message's own __post_init__ raises
             raise MessageRejected("undecodable", str(why)) from why
         context = Context(connection, command.command_id, command.attempt, command.saga_id, heard)
-        return _encoded(self, _called(self.handler, message, context))
+        if self.handler.is_async:
+            coroutine = cast("Coroutine[Any, Any, object]", self.handler.function(message, context))
+            return Begun(coroutine, lambda give: _encoded(self, _given(give, context)))
+        return _encoded(self, _given(partial(self.handler.function, message, context), context))
 
 
 def exchange_of(handler: Handler) -> HandlerExchange:
@@ -85,7 +101,12 @@ class Answering:
     """What one participant does, by the type of command."""
 
     def __init__(
-        self, participant: str, exchanges: Iterable[Exchange], schemas: Schemas, *, parks: bool = False
+        self,
+        participant: str,
+        exchanges: Iterable[Exchange | HandlerExchange],
+        schemas: Schemas,
+        *,
+        parks: bool = False,
     ) -> None:
         """``parks``: what cannot be read is put away, and not answered."""
         self.unreadable = 0
@@ -99,13 +120,16 @@ class Answering:
         """Of everything that is read or written here."""
         return [FAILURE, PROGRESS, *(codec for exchange in self._exchanges.values() for codec in exchange.codecs())]
 
-    def answer(
-        self, record: IncomingRecord, session: Session[Any] | None, report: Report | None = None
-    ) -> OutgoingRecord | None:
+    def answer(self, record: IncomingRecord, session: Session[Any] | None, report: Report | None = None) -> Sent:
+        """As ``begin``, for who has no event loop and no async handlers."""
+        sent = self.begin(record, session, report)
+        assert not isinstance(sent, Begun), "async handlers need an event loop"
+        return sent
+
+    def begin(self, record: IncomingRecord, session: Session[Any] | None, report: Report | None) -> Sent | Begun[Sent]:
         """The record to send for ``record``: its reply, or what it is parked as. Raises ``Unavailable``.
 
-        None when it cannot be told who waits for a reply, and nothing is parked.
-
+        None when it cannot be told who waits for a reply, and nothing is parked. An async handler is begun.
         ``report`` is given what the handler says while it is at work.
         """
         try:
@@ -114,8 +138,15 @@ class Answering:
         except (MessageRejected, TopicMismatch) as why:
             reason = why.reason if isinstance(why, MessageRejected) else "unknown_namespace"
             return self._without_answer(record, _Unreadable(reason, str(why)))
+        return self._sent(
+            record, command, partial(self._first_answer, record, command, session, _heartbeat(command, report))
+        )
+
+    def _sent(
+        self, record: IncomingRecord, command: ReceivedCommand, give: Callable[[], Answer | Begun[Answer]]
+    ) -> Sent | Begun[Sent]:
         try:
-            answer = self._first_answer(record, command, session, _heartbeat(command, report))
+            answer = give()
         except _Unreadable as why:
             return self._without_answer(record, why)
         except Retryable as why:
@@ -125,7 +156,15 @@ class Answering:
         except Exception as error:  # noqa: BLE001 - whatever it is, one command must not block its partition
             _log.exception("a command could not be answered", command=command.command_id)
             answer = failed(type(error).__name__, str(error)[:MESSAGE_MAX], retryable=True)
+        if isinstance(answer, Begun):
+            ended = answer.ended
+            return Begun(answer.coroutine, lambda give: self._ended(record, command, partial(ended, give)))
         return reply_record(command, answer, _now_ms())
+
+    def _ended(self, record: IncomingRecord, command: ReceivedCommand, give: Callable[[], Answer]) -> Sent:
+        sent = self._sent(record, command, give)
+        assert not isinstance(sent, Begun), "what has ended is not begun again"
+        return sent
 
     def too_large(self, record: IncomingRecord, sent: OutgoingRecord) -> OutgoingRecord | None:
         """What to send for ``record`` instead of ``sent``, which is more than its topic takes; None: nothing.
@@ -141,22 +180,29 @@ class Answering:
 
     def _first_answer(
         self, record: IncomingRecord, command: ReceivedCommand, session: Session[Any] | None, heard: Heard | None
-    ) -> Answer:
+    ) -> Answer | Begun[Answer]:
         if session is None:
-            return self._handle(record, command, heard, False, None)
+            return self._handle(record, command, heard, None, kept=False)
         delivery = Delivery(
             namespace=command.namespace, command_id=command.command_id, undoes=command.undoes, role=command.role
         )
-        return session.once(delivery, partial(self._handle, record, command, heard, True))
+
+        def handle(connection: object) -> Answer:
+            answer = self._handle(record, command, heard, connection, kept=True)
+            assert not isinstance(answer, Begun), "with an inbox, async handlers are refused at their declaration"
+            return answer
+
+        return session.once(delivery, handle)
 
     def _handle(
         self,
         record: IncomingRecord,
         command: ReceivedCommand,
         heard: Heard | None,
-        kept: bool,  # noqa: FBT001 - partial binds it
         connection: object,
-    ) -> Answer:
+        *,
+        kept: bool,
+    ) -> Answer | Begun[Answer]:
         """``kept``: an inbox keeps the answer, so that what is refused here will never be done."""
         if command.role == "do" and command.expires_ms is not None and _now_ms() >= command.expires_ms:
             raise Retryable("Expired", "its attempt had ended before it was read")
@@ -169,7 +215,7 @@ class Answering:
             schema_of = partial(self._schemas.find, command.namespace)
             data = decode_body(command_body(record), exchange.command, schema_of)
             if isinstance(exchange, HandlerExchange):
-                return exchange.answer(data, command, connection, heard)
+                return exchange.begin(data, command, connection, heard)
             return exchange.answer(data, command, connection)
         except MessageRejected as why:
             _log.error("a command cannot be read", command=command.command_id, why=str(why))
@@ -214,10 +260,12 @@ def _heartbeat(command: ReceivedCommand, report: Report | None) -> Heard | None:
     return heard
 
 
-def _called(handler: Handler, message: object, context: Context[Any]) -> object:
+def _given(give: Callable[[], object], context: Context[Any]) -> object:
     """What the handler gives; a rejection that it raises is given too."""
     try:
-        return handler.function(message, context)
+        return give()
+    except Retryable:
+        raise
     except Rejection as rejection:
         return rejection
     except RetryLater as later:

@@ -6,9 +6,9 @@ What an annotation does not say is checked when the handler answers; nothing her
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from orchestrator.definition.conversion import Answers, answers_of
 from orchestrator.definition.kinds import Kind, bare, members, name_of
@@ -27,36 +27,54 @@ class Handler:
     """The command's or query's class."""
     answers: Answers
     function: Callable[[Any, Any], object]
+    is_async: bool
 
 
 class Handles(Generic[Handled_co, Connection]):
     """``@bank.handles(Withdraw)``: the function takes a Withdraw and returns its reply, or a declared rejection.
 
-    Rejections may be returned or raised.
+    Rejections may be returned or raised. Without an inbox the function may be async.
     """
 
     def __init__(self, register: Callable[[Callable[..., object]], None]) -> None:
         self._register = register
 
+    @overload
     def __call__(
         self: "Handles[Command[Reply, Rejections] | Query[Reply], Connection]",
         handler: Callable[[Handled_co, Context[Connection]], Reply | Rejections],
         /,
-    ) -> Callable[[Handled_co, Context[Connection]], Reply | Rejections]:
+    ) -> Callable[[Handled_co, Context[Connection]], Reply | Rejections]: ...
+    @overload
+    def __call__(
+        self: "Handles[Command[Reply, Rejections] | Query[Reply], None]",
+        handler: Callable[[Handled_co, Context[None]], Coroutine[Any, Any, Reply | Rejections]],
+        /,
+    ) -> Callable[[Handled_co, Context[None]], Coroutine[Any, Any, Reply | Rejections]]: ...
+    def __call__(self, handler: Callable[..., object], /) -> Callable[..., object]:
         """Register ``handler`` and give it back. Raises ``HandlerRefused``."""
         self._register(handler)
         return handler
 
 
-def checked(participant: str, kind: type, function: Callable[..., object]) -> Handler:
-    """``function`` as the handler of ``kind``. Raises ``HandlerRefused`` that says what does not fit, and where."""
+def checked(participant: str, kind: type, function: Callable[..., object], *, inbox: bool = False) -> Handler:
+    """``function`` as the handler of ``kind``; ``inbox``: whether there is one.
+
+    Raises ``HandlerRefused`` that says what does not fit, and where.
+    """
     answers = answers_of_message(participant, kind)
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
     fault = _fault(kind, answers, function)
+    if fault is None and is_async and inbox:
+        fault = (
+            "expected a plain function, got an async one: the inbox's connection is one for threads, and would hold up "
+            "the event loop; write def, or make the participant without inbox"
+        )
     if fault is not None:
         code = function.__code__ if isinstance(function, types.FunctionType) else None
         where = f"{code.co_filename.rsplit('/', 1)[-1]}:{code.co_firstlineno}  " if code else ""
         raise HandlerRefused(f"{where}@{participant}.handles({kind.__name__}): {fault}")
-    return Handler(kind, answers, function)
+    return Handler(kind, answers, function, is_async)
 
 
 def answers_of_message(participant: str, kind: type) -> Answers:
@@ -73,8 +91,6 @@ def answers_of_message(participant: str, kind: type) -> Answers:
 
 
 def _fault(kind: type, answers: Answers, function: Callable[..., object]) -> str | None:
-    if inspect.iscoroutinefunction(function):
-        return "expected a plain function, got an async one"
     try:
         inspect.signature(function).bind(None, None)
     except TypeError:

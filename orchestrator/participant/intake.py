@@ -8,7 +8,7 @@ more than ``IN_WORK_MAX`` commands are in work; a partition that is taken away i
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -17,11 +17,9 @@ from orchestrator.broker import configuration
 from orchestrator.broker.client import behind, made
 from orchestrator.broker.inputs import record_of
 from orchestrator.broker.translation import ConnectionTrouble, error_of
-from orchestrator.participant.answering import Answering
-from orchestrator.participant.inbox import Inbox
 from orchestrator.participant.offsets import Offsets, Span
 from orchestrator.participant.replies import ReplyProducer
-from orchestrator.participant.worker import Portion, Worker
+from orchestrator.participant.worker import Crew, Portion
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.wire.record import IncomingRecord
@@ -45,10 +43,9 @@ _log = logger("participant")
 class Intake:
     """A member of the consumer group ``name``, with its workers and its producer."""
 
-    def __init__(
-        self, name: str, topic: str, settings: Settings, answering: Answering, inbox: Inbox[Any] | None, workers: int
-    ) -> None:
+    def __init__(self, name: str, topic: str, settings: Settings, crew: Crew) -> None:
         self._topic = topic
+        self._crew = crew
         self._offsets = Offsets()
         self._owned: set[int] = set()
         self._held: list[Message] = []
@@ -58,11 +55,9 @@ class Intake:
         connection = configuration.Connection(settings.kafka, settings.kafka_options)
         self._trouble = ConnectionTrouble()
         group = configuration.commands(name, settings.group_protocol, settings.session_timeout_ms)
-        self._replies = ReplyProducer(connection, name, self._offsets, answering.too_large)
+        self._replies = ReplyProducer(connection, name, self._offsets, crew.answering.too_large)
         self._consumer = made(Consumer, {**connection.client(self._trouble), **group, "on_commit": self._on_commit})
-        self._workers = [
-            Worker(answering, inbox.session() if inbox is not None else None, self._replies) for _ in range(workers)
-        ]
+        self._workers = crew.workers(self._replies)
         self._threads = [
             threading.Thread(target=worker.run, name=f"{name}-worker-{number}", daemon=True)
             for number, worker in enumerate(self._workers)
@@ -184,6 +179,8 @@ class Intake:
     def _raise_failure(self) -> None:
         if self._replies.failure is not None:
             raise self._replies.failure
+        if self._crew.loop.failure is not None:
+            raise self._crew.loop.failure
         for worker in self._workers:
             if worker.failure is not None:
                 raise worker.failure
@@ -241,7 +238,7 @@ class Intake:
             self._offsets.drop(partitions)
             for worker in self._workers:
                 worker.drop()
-            self._wait_until(lambda: not any(_drops(worker) for worker in self._workers))
+            self._wait_until(lambda: not any(worker.drops for worker in self._workers))
 
     def _wait_until(self, done: Callable[[], bool]) -> None:
         until = time.monotonic() + FINISH_S
@@ -250,9 +247,3 @@ class Intake:
 
     def _partitions(self, partitions: Iterable[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]
-
-
-def _drops(worker: Worker) -> bool:
-    """Whether a worker is in the middle of a command that was dropped."""
-    current = worker.current
-    return current is not None and current.dropped

@@ -15,20 +15,23 @@ from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import AccessDenied, HandlerRefused, OrchestratorError, Unavailable
-from orchestrator.participant.answering import Answering, exchange_of
+from orchestrator.participant.answering import Answering, HandlerExchange, exchange_of
 from orchestrator.participant.context import Connection
 from orchestrator.participant.exchange import Exchange
 from orchestrator.participant.handlers import Handles, checked
 from orchestrator.participant.inbox import Inbox
+from orchestrator.participant.loop import Loop
 from orchestrator.participant.runner import Runner
 from orchestrator.participant.schemas import Schemas
+from orchestrator.participant.worker import Crew
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.tuning import tuned
 from orchestrator.wire.topics import Topics
 
 WORKERS: Final = 4
-"""Threads that call handlers: as many commands of different keys are answered side by side."""
+"""Threads that call handlers: as many commands of different keys are answered side by side. Async handlers run beside
+each other on one event loop, as many as there are commands in work."""
 
 EXIT_REFUSED: Final = 1
 EXIT_UNAVAILABLE: Final = 5
@@ -63,17 +66,17 @@ class Participant(Generic[Connection]):
         self._parks = unreadable == "park"
         self._topic = Topics.commands(name)
         self._inbox = inbox
-        self._exchanges: dict[str, Exchange] = {}
+        self._exchanges: dict[str, Exchange | HandlerExchange] = {}
         self._runner: Runner | None = None
 
     def handles(self, kind: type[T]) -> Handles[T, Connection]:
         """A decorator: the function answers commands of ``kind``. Raises ``HandlerRefused`` for what does not fit."""
 
         def register(function: Callable[..., object]) -> None:
-            exchange = exchange_of(checked(self.name, kind, function))
+            exchange = exchange_of(checked(self.name, kind, function, inbox=self._inbox is not None))
             if exchange.command_type in self._exchanges:
                 raise HandlerRefused(f"@{self.name}.handles({kind.__name__}): it has a handler already, one is enough")
-            self.answers(exchange)
+            self._exchanges[exchange.command_type] = exchange
 
         return Handles(register)
 
@@ -149,7 +152,7 @@ class Participant(Generic[Connection]):
         schemas = Schemas(partial(_broker, chosen))
         answering = Answering(self.name, self._exchanges.values(), schemas, parks=self._parks)
         schemas.own(answering.codecs())
-        runner = Runner(self.name, self._topic, chosen, answering, self._inbox, workers)
+        runner = Runner(self.name, self._topic, chosen, Crew(answering, self._inbox, workers, Loop(self.name)))
         broker = KafkaBroker.of(chosen)
         try:
             runner.start(broker)

@@ -2,14 +2,13 @@
 
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import MESSAGE_BYTES
 from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch
-from orchestrator.participant.answering import Answering
-from orchestrator.participant.inbox import Inbox
 from orchestrator.participant.intake import Intake
+from orchestrator.participant.worker import Crew
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.wire.parking import parked_topic
@@ -27,9 +26,7 @@ _log = logger("participant")
 class Runner:
     """Answers commands from ``start`` to ``stop``, through restarts of the servers."""
 
-    def __init__(
-        self, name: str, topic: str, settings: Settings, answering: Answering, inbox: Inbox[Any] | None, workers: int
-    ) -> None:
+    def __init__(self, name: str, topic: str, settings: Settings, crew: Crew) -> None:
         self.failure: BaseException | None = None
         """What ended it without ``stop``."""
         self.ended = threading.Event()
@@ -38,9 +35,7 @@ class Runner:
         self._name = name
         self._topic = topic
         self._settings = settings
-        self._answering = answering
-        self._inbox = inbox
-        self._workers = workers
+        self._crew = crew
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{name}-intake", daemon=True)
 
@@ -52,14 +47,15 @@ class Runner:
                 f"expected the topic {self._topic}, found none on {self._settings.kafka}: "
                 f"deploy a saga that sends to {self._name} first (saga deploy FILE --create-topics), or create it"
             )
-        if self._answering.parks and not broker.topics([parked_topic(self._name)]):
+        if self._crew.answering.parks and not broker.topics([parked_topic(self._name)]):
             raise TopicMismatch(
                 f"expected the topic {parked_topic(self._name)} for what {self._name} cannot read, found none on "
                 f"{self._settings.kafka}: saga deploy FILE --create-topics makes it, or create it with one partition "
                 f"and max.message.bytes={2 * MESSAGE_BYTES}, or leave out unreadable='park'"
             )
-        if self._inbox is not None:
-            self._inbox.prepare()
+        if self._crew.inbox is not None:
+            self._crew.inbox.prepare()
+        self._crew.loop.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -75,6 +71,7 @@ class Runner:
             _log.critical("the participant ends", participant=self._name, why=str(error))
             self.failure = error
         finally:
+            self._crew.loop.close()
             self.ended.set()
 
     def _live(self) -> None:
@@ -93,7 +90,7 @@ class Runner:
                 pause_s = min(2 * pause_s, BACKOFF_MAX_S)
 
     def _one_life(self) -> None:
-        intake = Intake(self._name, self._topic, self._settings, self._answering, self._inbox, self._workers)
+        intake = Intake(self._name, self._topic, self._settings, self._crew)
         self.intake = intake
         intake.start()
         try:

@@ -1,5 +1,6 @@
 """How a participant runs: order, offsets, bounds, drain, rebalances, crashes, outages."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -124,6 +125,38 @@ def test_a_stop_finishes_what_was_taken(side: Side, bank_name: str) -> None:
     assert len(answered) == len(set(answered)) == sum(side.committed().values())
     assert "slow" in answered
     bank.stop()
+
+
+def test_async_handlers_run_side_by_side_and_each_key_in_order_until_a_stop(side: Side, bank_name: str) -> None:
+    sagas = [f"s{number}" for number in range(20)]
+    together = asyncio.Barrier(len(sagas))
+    handled: list[tuple[str, int]] = []
+    reached = threading.Event()
+
+    async def withdraw(_: Withdraw, context: Context[None]) -> Receipt:
+        if context.attempt == 1:
+            await together.wait()  # with 2 threads nobody would pass
+        if context.attempt == 5:
+            reached.set()
+        context.progress(f"attempt {context.attempt}")
+        await asyncio.sleep(0)
+        handled.append((context.saga_id, context.attempt))
+        return Receipt(balance=Decimal(1))
+
+    side.send(*[side.command(WITHDRAW, saga, attempt=attempt) for attempt in range(1, 11) for saga in sagas])
+    bank = Participant(bank_name)
+    bank.handles(Withdraw)(withdraw)
+    bank.start(side.settings, workers=2)
+    assert reached.wait(60)
+    bank.stop()
+    replies = [parse_reply(record) for record in side.all_records()]
+    answered = [(reply.saga_id, reply.attempt) for reply in replies if reply.outcome == "completed"]
+    assert len(answered) == len(set(answered)) == sum(side.committed().values())
+    for saga in sagas:
+        attempts = [attempt for each, attempt in handled if each == saga]
+        assert attempts == list(range(1, len(attempts) + 1))
+        told = [(reply.attempt, reply.outcome) for reply in replies if reply.saga_id == saga]
+        assert told == [(attempt, outcome) for attempt in attempts for outcome in ("progress", "completed")]
 
 
 def test_no_more_is_taken_than_there_is_room_for(side: Side, bank_name: str, monkeypatch: pytest.MonkeyPatch) -> None:

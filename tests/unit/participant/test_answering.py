@@ -73,10 +73,12 @@ def answering(handler: Callable[[Withdraw, Context[None]], Receipt], *, parks: b
     return Answering("bank", bank._exchanges.values(), NoSchemas(), parks=parks)
 
 
-def command(account: str, command_id: str = "s/withdraw/0/do", undoes: str | None = None) -> IncomingRecord:
+def command(
+    account: str, command_id: str = "s/withdraw/0/do", undoes: str | None = None, saga_id: str = "s"
+) -> IncomingRecord:
     template = CommandTemplate(Topics("saga"), 2, "bank.Withdraw", "bank", avro_schema(Withdraw, "bank"))
     attempt: Any = SimpleNamespace(
-        saga_id="s",
+        saga_id=saga_id,
         command_id=command_id,
         body={"account": account},
         key="s",
@@ -91,9 +93,10 @@ def command(account: str, command_id: str = "s/withdraw/0/do", undoes: str | Non
 
 def parsed(reply: OutgoingRecord | None) -> tuple[ReceivedReply, tuple[str, str] | None]:
     assert reply is not None
-    assert (reply.topic, reply.partition, reply.key) == ("saga.replies", 2, b"s")
+    assert (reply.topic, reply.partition) == ("saga.replies", 2)
     record = IncomingRecord(reply.topic, reply.partition, 0, 0, reply.key, reply.headers, reply.value)
     found = parse_reply(record)
+    assert found.saga_id.encode() == reply.key
     return found, decode_failure(body_of(found.headers, record.value)) if found.outcome == "failed" else None
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestrator import Context, Participant
+from orchestrator import Context, Participant, PostgresInbox
 from orchestrator.errors import HandlerRefused
 from tests.unit.participant.messages import Closed, Deposit, Find, Forget, Poor, Receipt, Shipment, Withdraw
 
@@ -97,6 +97,15 @@ async def waiting(command: Withdraw, context: Context[None]) -> Receipt:
     raise NotImplementedError
 
 
+async def waiting_for_the_wrong(command: Withdraw, context: Context[None]) -> Shipment:
+    raise NotImplementedError
+
+
+class Waiting:
+    async def __call__(self, command: Withdraw, context: Context[None]) -> Receipt:
+        raise NotImplementedError
+
+
 @pytest.mark.parametrize(
     ("kind", "handler", "text"),
     [
@@ -106,7 +115,7 @@ async def waiting(command: Withdraw, context: Context[None]) -> Receipt:
         (Withdraw, forgetful, "the handler returns None, expected Receipt | Poor | Closed"),
         (Forget, talkative, "the handler returns Receipt, expected None"),
         (Withdraw, one_argument, "expected a function of (command, context)"),
-        (Withdraw, waiting, "expected a plain function, got an async one"),
+        (Withdraw, waiting_for_the_wrong, "the handler returns Shipment, expected Receipt | Poor | Closed"),
         (Receipt, exact, "expected a Command or a Query"),
     ],
 )
@@ -115,6 +124,13 @@ def test_handlers_that_do_not_fit_are_refused(kind: Any, handler: Callable[..., 
         Participant("bank").handles(kind)(handler)
     assert text in str(caught.value)
     assert f"@bank.handles({kind.__name__})" in str(caught.value)
+
+
+@pytest.mark.parametrize("handler", [waiting, Waiting()])
+def test_an_async_handler_fits_unless_there_is_an_inbox(handler: Any) -> None:
+    assert Participant("bank").handles(Withdraw)(handler) is handler
+    with pytest.raises(HandlerRefused, match="expected a plain function, got an async one: the inbox's connection"):
+        Participant("bank", inbox=PostgresInbox("dsn")).handles(Withdraw)(handler)
 
 
 def test_the_place_of_the_handler_is_named() -> None:

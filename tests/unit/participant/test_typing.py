@@ -40,5 +40,5 @@ def mypy(_: Path) -> set[int]:
 def test_the_checker_reports_the_planted_lines_and_no_other(
     checker: Callable[[Path], set[int]], tmp_path: Path
 ) -> None:
-    assert len(MARKED) == 6
+    assert len(MARKED) == 7
     assert checker(tmp_path) == MARKED

@@ -60,8 +60,27 @@ def undeclared(command: Deposit, context: Context[None]) -> Receipt | Poor:
     raise NotImplementedError
 
 
+@bank.handles(Withdraw)
+async def waiting(command: Withdraw, context: Context[None]) -> Receipt | Closed:
+    return Receipt(balance=1)
+
+
+async def ask() -> None:
+    assert_type(await waiting(Withdraw(account="a"), Context(None, "id")), Receipt | Poor | Closed)
+
+
+@bank.handles(Forget)
+async def forget_later(command: Forget, context: Context[None]) -> None:
+    context.progress("soon")
+
+
 @bank.handles(Withdraw)  # T
-async def waiting(command: Withdraw, context: Context[None]) -> Receipt:
+async def wrong_reply_later(command: Withdraw, context: Context[None]) -> Shipment:
+    raise NotImplementedError
+
+
+@stored.handles(Withdraw)  # T
+async def with_the_inboxs_connection(command: Withdraw, context: Context) -> Receipt:
     raise NotImplementedError
 
 
