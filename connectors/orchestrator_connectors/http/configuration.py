@@ -14,6 +14,8 @@ from orchestrator.settings import SECRET_PREFIX
 from orchestrator_connectors.http.path import PathTemplate
 from orchestrator_connectors.http.status import DEFAULTS, Meaning, Rejected, StatusMap
 
+KEYS: Final = ("participant", "url", "headers", "timeout_s", "response_bytes_max", "command")
+COMMAND_KEYS: Final = ("name", "method", "path", "body", "timeout_s", "headers", "on_status")
 METHODS: Final = ("POST", "GET", "PUT", "PATCH", "DELETE")
 WITHOUT_BODY: Final = ("GET", "DELETE")
 """Unless the file names the fields: RFC 9110, section 9.3, gives their content no meaning."""
@@ -80,7 +82,7 @@ class _Reader:
 
     def configuration(self, table: Table) -> HttpConfiguration:
         where = self._file
-        _refuse_unknown(table, ("participant", "url", "headers", "timeout_s", "response_bytes_max", "command"), where)
+        _refuse_unknown(table, KEYS, where)
         participant = _text(table, "participant", where)
         headers = self._headers(table, where)
         timeout_s = _seconds(table, "timeout_s", TIMEOUT_S, where)
@@ -106,7 +108,7 @@ class _Reader:
         given = cast("Table", table)
         name = _text(given, "name", where)
         where = f"[[command]] {name} of {self._file}"
-        _refuse_unknown(given, ("name", "method", "path", "body", "timeout_s", "headers", "on_status"), where)
+        _refuse_unknown(given, COMMAND_KEYS, where)
         if name.rpartition(".")[0] != participant:
             raise ConfigError(f"expected a name that begins with {participant!r} and a dot, got {name!r}, in {where}")
         method = _text(given, "method", where, METHODS[0])
