@@ -1,8 +1,10 @@
 """What every librdkafka client needs of us: to be made, and to be heard when it fails."""
 
+import difflib
+import re
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
@@ -21,6 +23,35 @@ from orchestrator.broker.translation import error_of
 from orchestrator.errors import ConfigError
 
 Client = TypeVar("Client")
+
+SECURITY_OPTIONS: Final = (
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.username",
+    "sasl.password",
+    "sasl.kerberos.service.name",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.keytab",
+    "sasl.oauthbearer.method",
+    "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.scope",
+    "sasl.oauthbearer.token.endpoint.url",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.key.location",
+    "ssl.key.pem",
+    "ssl.key.password",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.cipher.suites",
+    "ssl.endpoint.identification.algorithm",
+    "enable.ssl.certificate.verification",
+)
+"""Those that are proposed for a key that is unknown; which there are, librdkafka alone knows (its CONFIGURATION.md)."""
+_UNKNOWN: Final = re.compile(r'No such configuration property: "([^"]*)"')
 
 
 class Polled(Protocol):
@@ -78,10 +109,19 @@ def made(make: Callable[[Configuration], Client], configuration: Configuration) 
     try:
         return make(configuration)
     except KafkaException as error:
+        refusal = error_of(error).str()
         raise ConfigError(
-            f"expected librdkafka to take the configuration, got "
-            f"{error_of(error).str()}: check the SAGA_KAFKA__ settings"
+            f"expected librdkafka to take the configuration, got {refusal}: {_advice(refusal)}"
         ) from error
+
+
+def _advice(refusal: str) -> str:
+    """What to write instead, where librdkafka names a key that is close to one of those for TLS and SASL."""
+    named = _UNKNOWN.search(refusal)
+    near = difflib.get_close_matches(named[1], SECURITY_OPTIONS, n=1) if named else []
+    if not near:
+        return "check the SAGA_KAFKA__ settings"
+    return f"did you mean SAGA_KAFKA__{near[0].upper().replace('.', '_')}?"
 
 
 def behind(error: BaseException) -> KafkaException | None:
