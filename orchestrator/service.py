@@ -20,9 +20,10 @@ from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.intake import Intake
 from orchestrator.shard.limits import Limits
 from orchestrator.shard.loop import Bounds
+from orchestrator.shard.meter import UNMEASURED, Meter
 from orchestrator.shard.ownership import Plant
 from orchestrator.shard.records import Records
-from orchestrator.shard.runner import Runner
+from orchestrator.shard.runner import NOT_RUNNING, Runner, Status
 from orchestrator.shard.sagas import Sagas
 from orchestrator.store.migrate import has_tables, migrate
 from orchestrator.store.port import ShardStore, check_meta
@@ -38,9 +39,10 @@ _log = logger("service")
 class Service:
     """Checks its servers, and then runs the shards that the consumer group gives to this process."""
 
-    def __init__(self, settings: Settings, crash_point: CrashPoint, *, migrate_empty: bool) -> None:
+    def __init__(self, settings: Settings, crash_point: CrashPoint, meter: Meter, *, migrate_empty: bool) -> None:
         self._settings = settings
         self._crash_point = crash_point
+        self._meter = meter
         self._migrate_empty = migrate_empty
         self._dsn = settings.need_database()
         self._topics = Topics(settings.namespace)
@@ -89,6 +91,10 @@ class Service:
         self._stopping.set()
         if self._runner is not None:
             self._runner.stop()
+
+    def status(self) -> Status:
+        """How it stands; any thread may ask."""
+        return NOT_RUNNING if self._runner is None else self._runner.status()
 
     def close(self) -> None:
         """Close the connections that the service holds itself; after ``run``, or instead of it."""
@@ -154,12 +160,20 @@ class Service:
             )
 
         bounds = Bounds(batch_max=settings.batch_max, relay_backlog_max=settings.relay_backlog_max)
-        return Plant(topics, broker, self._store, decider, bounds, self._crash_point)
+        return Plant(topics, broker, self._store, decider, bounds, self._crash_point, self._meter)
 
 
-def build(settings: Settings, crash_point: CrashPoint = nowhere, *, migrate_empty: bool = False) -> Service:
+def build(
+    settings: Settings,
+    crash_point: CrashPoint = nowhere,
+    *,
+    migrate_empty: bool = False,
+    meter: Meter = UNMEASURED,
+) -> Service:
     """A service that connects to nothing yet; ``migrate_empty``: make the tables in a database that has none.
+
+    ``meter`` is told what the shards do.
 
     Raises ``ConfigError`` for settings that cannot be.
     """
-    return Service(settings, crash_point, migrate_empty=migrate_empty)
+    return Service(settings, crash_point, meter, migrate_empty=migrate_empty)

@@ -4,16 +4,27 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 
-def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
-    """Log to stderr: JSON lines, or readable lines where stderr is a terminal (``json=None`` decides by that)."""
+def configure(*, json: bool | None = None, level: int = logging.INFO, process: int | None = None) -> None:
+    """Log to stderr: JSON lines, or readable lines where stderr is a terminal (``json=None`` decides by that).
+
+    ``process``: each line names this one of several that write to the same stderr.
+    """
+
+    def named(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if process is not None:
+            event.setdefault("process", process)
+        return event
+
     as_json = not sys.stderr.isatty() if json is None else json
     # Plain: rich's tracebacks print the locals of each frame, among them the author's messages.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer = structlog.processors.JSONRenderer() if as_json else console
     structlog.configure(
         processors=[
+            named,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

@@ -29,6 +29,7 @@ class KafkaMembership:
         self._doing = f"be a member of the consumer group {topics.group} on {topics.requests}"
         self._shards: set[int] = set()
         self._topic = topics.requests
+        self._subscribed = False
         self._joined = False
         self._closed = False
         self._trouble = ConnectionTrouble()
@@ -41,8 +42,8 @@ class KafkaMembership:
         ``Unavailable`` for anything that ends the membership: close it and make a new one.
         """
         try:
-            if not self._joined:  # not before: a member that does not poll yet would hold up the others' rebalance
-                self._joined = True
+            if not self._subscribed:  # not before: a member that does not poll yet would hold up the others' rebalance
+                self._subscribed = True
                 self._consumer.subscribe(
                     [self._topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
                 )
@@ -72,10 +73,16 @@ class KafkaMembership:
         if at_end:
             consumer.pause(at_end)
         self._shards.update(each.partition for each in partitions)
+        self._joined = True
 
     def _revoked(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._shards.difference_update(each.partition for each in partitions)
         consumer.incremental_unassign(list(partitions))
+
+    @property
+    def joined(self) -> bool:
+        """See the port."""
+        return self._joined
 
     def close(self) -> None:
         """Leave the group; safe to call twice."""

@@ -74,6 +74,11 @@ class Membership(Protocol):
         """Keep the membership alive; return the shards assigned now (empty while rebalancing or cut off)."""
         ...
 
+    @property
+    def joined(self) -> bool:
+        """Whether the group has told this member its share, which may be none."""
+        ...
+
     def close(self) -> None:
         """Leave the group at once, so that others take over without waiting for the session's end."""
         ...

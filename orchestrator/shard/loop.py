@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from orchestrator.broker.port import InputPosition, Inputs
 from orchestrator.errors import BatchRefused, TopicMismatch
 from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
+from orchestrator.shard.meter import BatchFigures, Meter
 from orchestrator.shard.relay import Relay, RelayStatus
 from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, read_footer
 from orchestrator.shard.timers import Timers
@@ -63,6 +64,7 @@ class Workplace:
     timers: Timers
     decider: Decide
     bounds: Bounds
+    meter: Meter
 
 
 class Loop:
@@ -85,6 +87,16 @@ class Loop:
     def inputs(self) -> Inputs | None:
         """What to wait at for more to do; None: wait for the relay."""
         return None if self._held or not self._may_read() else self._work.inputs
+
+    @property
+    def unpublished(self) -> int:
+        """Batches in the outbox that are not in Kafka yet; called from any thread."""
+        return max(0, self._head.seq - self.relay.published.seq)
+
+    @property
+    def read(self) -> InputPosition:
+        """How far the inputs were read; called from any thread."""
+        return self._work.inputs.position()
 
     def step(self, now_ms: int) -> int:
         """Do what can be done now; return when to step again at the latest, in ms of the same clock."""
@@ -113,9 +125,8 @@ class Loop:
 
     def _decide_all(self, records: list[IncomingRecord], due: list[str], now_ms: int) -> None:
         head = self._next_head(self._work.inputs.position(), now_ms)
-        draft = self._work.decider.decide(records, due, head)
         try:
-            self._append(draft, head)
+            self._take(records, due, head)
         except BatchRefused:
             self._work.decider.undecide()
             if self.relay.offered > self._head.seq:
@@ -135,7 +146,7 @@ class Loop:
             position = InputPosition(self._head.next_requests, record.offset + 1)
         head = self._next_head(position, now_ms)
         try:
-            self._append(self._work.decider.decide([record], [], head), head)
+            self._take([record], [], head)
         except BatchRefused as error:
             self._work.decider.undecide()
             self._append(self._work.decider.refuse(record, str(error), head), head)
@@ -146,22 +157,33 @@ class Loop:
         now_ms = max(now_ms, before.now_ms)
         return Head(before.seq + 1, b"", position.next_requests, position.next_replies, now_ms)
 
-    def _append(self, draft: Draft, head: Head) -> None:
+    def _take(self, records: list[IncomingRecord], due: list[str], head: Head) -> None:
+        meter = self._work.meter
+        began_s = meter.clock()
+        draft = self._work.decider.decide(records, due, head)
+        decide_s = meter.clock() - began_s
+        commit_s = self._append(draft, head)
+        meter.appended(BatchFigures(len(records), len(due), decide_s, commit_s, draft.retries, draft.opened))
+
+    def _append(self, draft: Draft, head: Head) -> float:
         """Append, while an idle relay produces already; it ends its transaction only once it is confirmed.
 
         A busy relay gets the batch afterwards: an unconfirmed one would hold up those before it. So does one whose last
-        batch was refused.
+        batch was refused. Returns the seconds that Postgres took.
         """
         batch, relayed, after = seal(self._work.ports.shard, self._owner, self._head, head, draft)
         ahead = not self.relay.backlog and not self._held
         if ahead:
             self.relay.offer(relayed)
+        began_s = self._work.meter.clock()
         self._work.ports.store.append(batch)
+        commit_s = self._work.meter.clock() - began_s
         self._head = after
         if not ahead:
             self.relay.offer(relayed)
         self.relay.confirm(relayed)
         self._work.timers.seen(self._work.decider.appended())
+        return commit_s
 
     def _feed_relay(self) -> None:
         """After a take-over: what the former owner appended and nobody published, the owner batches included."""

@@ -12,6 +12,7 @@ from orchestrator.broker.port import Broker, Fenced, InputLost, InputPosition, I
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import BatchRefused, OrchestratorError, OwnershipLost, ShardRefused, Unavailable
 from orchestrator.shard.loop import Bounds, Decide, Loop, Workplace
+from orchestrator.shard.meter import UNMEASURED, Meter
 from orchestrator.shard.relay import Relay
 from orchestrator.shard.takeover import Ownership, Ports, TakeOver
 from orchestrator.shard.timers import Timers
@@ -35,6 +36,24 @@ class Plant:
     """Makes a decider with an empty cache: a new ownership knows nothing of the old one's."""
     bounds: Bounds
     crash_point: CrashPoint = nowhere
+    meter: Meter = UNMEASURED
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """One shard that is assigned to this process, at one moment."""
+
+    shard: int
+    owned: bool
+    trouble: OrchestratorError | None
+    """Why it is not owned; None: it is, or its first take-over is on its way."""
+    unpublished: int = 0
+    """Batches in the outbox that are not in Kafka yet."""
+    lag_requests: int = 0
+    lag_replies: int = 0
+    """Records that wait to be read, of those that were there when housekeeping asked last."""
+    footer_ms: int | None = None
+    """When the last batch that is in Kafka was decided; None: this owner has published none yet."""
 
 
 class Shard:
@@ -51,6 +70,8 @@ class Shard:
         self._retake = False
         self.trouble: OrchestratorError | None = None
         """Why the shard is not owned at present; None: it is, or its first take-over is on its way."""
+        self.input_ends: InputPosition | None = None
+        """How far the inputs reached when housekeeping asked last; for figures alone."""
 
     @property
     def owned(self) -> bool:
@@ -99,13 +120,16 @@ class Shard:
 
     def _workplace(self, ports: Ports, owned: Ownership) -> Workplace:
         plant, at = self._plant, InputPosition(owned.head.next_requests, owned.head.next_replies)
+        relay = Relay(ports.topics, self.shard, owned.producer, owned.footer, owned.topic_ids, ports.crash_point)
+        relay.meter = plant.meter
         return Workplace(
             ports=ports,
-            relay=Relay(ports.topics, self.shard, owned.producer, owned.footer, owned.topic_ids, ports.crash_point),
+            relay=relay,
             inputs=plant.broker.inputs(self.shard, at),
             timers=Timers(self.shard, ports.broker, ports.store, plant.bounds.batch_max),
             decider=plant.decider(self.shard, ports.store),
             bounds=plant.bounds,
+            meter=plant.meter,
         )
 
     def _give_up(self, error: OrchestratorError, until_ms: int) -> int:
@@ -113,6 +137,22 @@ class Shard:
         self.trouble = error
         self._not_before_ms = until_ms
         return until_ms
+
+    def status(self) -> ShardStatus:
+        """Called from another thread: how things stand."""
+        loop = self._loop
+        if loop is None:
+            return ShardStatus(self.shard, owned=False, trouble=self.trouble)
+        read, ends = loop.read, self.input_ends or loop.read
+        return ShardStatus(
+            shard=self.shard,
+            owned=True,
+            trouble=None,
+            unpublished=loop.unpublished,
+            lag_requests=max(0, ends.next_requests - read.next_requests),
+            lag_replies=max(0, ends.next_replies - read.next_replies),
+            footer_ms=loop.relay.footer_ms,
+        )
 
     def retake(self) -> None:
         """Called from another thread: take over again at the next step, which compares everything anew."""

@@ -18,6 +18,7 @@ from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import OrchestratorError, ShardRefused, Unavailable
 from orchestrator.shard.batch import RelayBatch
 from orchestrator.shard.comparison import LastFooter
+from orchestrator.shard.meter import UNMEASURED, Meter
 from orchestrator.wire.journal import footer_record
 from orchestrator.wire.topics import Topics
 
@@ -47,6 +48,8 @@ class _Transaction:
 
     batches: list[RelayBatch]
     produced_at_ms: int
+    began_s: float
+    """By the meter's clock."""
 
 
 class Relay:
@@ -80,6 +83,9 @@ class Relay:
         self.abandoned = False
         """The owner has no more use for it: whoever steps it closes it."""
         self.wake: Callable[[], None] = _asleep
+        self.meter: Meter = UNMEASURED
+        self.footer_ms: int | None = None
+        """The shard's time of the last batch that this relay published; None: it has published none."""
 
     def offer(self, batch: RelayBatch) -> None:
         """Queue the next batch of the chain; it may be produced, and is ended only once confirmed."""
@@ -125,7 +131,8 @@ class Relay:
         if self._open is None:
             if not self._waiting:
                 return None
-            self._open = _Transaction(self._produce(), now_ms)
+            began_s = self.meter.clock()
+            self._open = _Transaction(self._produce(), now_ms, began_s)
         if not self._open.batches[-1].committed:
             limit = self._open.produced_at_ms + COMMIT_ANSWER_MS
             if now_ms >= limit:
@@ -166,7 +173,9 @@ class Relay:
         outcome = self._producer.commit()
         last = transaction.batches[-1].footer
         self.published = LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, self.topic_ids)
+        self.footer_ms = last.now_ms
         self._open = None
+        self.meter.published(len(transaction.batches), self.meter.clock() - transaction.began_s)
         if outcome is Commit.SLOW:
             self._stop(RelayStatus.SLOW, Unavailable(f"shard {self._shard}: Kafka ended a transaction slowly"))
 

