@@ -84,6 +84,7 @@ class _Connection(socketserver.StreamRequestHandler):
         headers: dict[str, str] = {}
         while (line := self.rfile.readline().decode().strip()) != "":
             name, _, value = line.partition(":")
+            assert name.lower() not in headers, f"the header {name} came twice"
             headers[name.lower()] = value.strip()
         return Received(method, path, headers, self.rfile.read(int(headers.get("content-length", 0))))
 

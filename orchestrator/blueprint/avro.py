@@ -107,7 +107,7 @@ def compatible(reader: Json, writer: Json) -> str | None:
     Avro's rules of resolution, and one more: a changed logical type, precision or scale is incompatible.
     """
     read, written = canonical_schema(reader), canonical_schema(writer)
-    return _Comparison(_definitions(read), _definitions(written)).why_not(read, written, _place_of(read))
+    return _Comparison(definitions(read), definitions(written)).why_not(read, written, _place_of(read))
 
 
 def names_records(schema: Json) -> bool:
@@ -117,7 +117,8 @@ def names_records(schema: Json) -> bool:
     return any(map(names_records, _inner(schema)))
 
 
-def _definitions(schema: Json) -> dict[str, Json]:
+def definitions(schema: Json) -> dict[str, Json]:
+    """The named types of a canonical ``schema``, records and enums, wherever in it they are defined."""
     found: dict[str, Json] = {}
 
     def visit(part: Json) -> None:

@@ -27,7 +27,10 @@ _STATUS: Final = re.compile(r"[2-5](\d\d|xx)")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110, section 5.6.2."""
 _SECRET: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
-_OURS: Final = ("content-length", "content-type", "host", "idempotency-key", "transfer-encoding")
+_OURS: Final = (
+    *("content-length", "content-type", "host", "transfer-encoding"),
+    *("idempotency-key", "saga-namespace", "saga-undoes", "traceparent"),
+)
 """Headers that follow from the command."""
 
 Table: TypeAlias = Mapping[str, Any]
@@ -131,7 +134,7 @@ class _Reader:
                 raise ConfigError(f"expected the name of a header that is not ours, got {name!r}, in {where}")
             if not isinstance(value, str) or not value.isascii() or not value.isprintable():
                 raise ConfigError(f"expected printable ASCII as the header {name}, got {value!r}, in {where}")
-            found[name] = _SECRET.sub(lambda match: self._secret(match[1], where), value)
+            found[name.lower()] = _SECRET.sub(lambda match: self._secret(match[1], where), value)
         return found
 
     def _secret(self, name: str, where: str) -> str:

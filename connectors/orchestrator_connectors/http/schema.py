@@ -3,30 +3,26 @@
 from collections.abc import Mapping
 from typing import cast
 
+from orchestrator.blueprint.avro import definitions
 from orchestrator.blueprint.model import Json
 from orchestrator.wire.tree import Tree
 
 
 def path_fields(schema: Json) -> tuple[list[str], dict[str, str]]:
     """The fields of a record whose values are one text each, and the others with what they are."""
+    named = definitions(schema)
     texts: list[str] = []
     others: dict[str, str] = {}
-    enums: set[str] = set()
     for name, kind in _fields(schema).items():
-        match kind:
-            case "string" | "int" | "long" | "boolean":
-                texts.append(name)
-            case {"type": "enum", "name": str(enum)}:
-                enums.add(enum)
-                texts.append(name)
-            case {"type": str(), "logicalType": str()}:
-                texts.append(name)
-            case str() if kind in enums:
+        match named.get(kind, kind) if isinstance(kind, str) else kind:
+            case "string" | "int" | "long" | "boolean" | {"type": "enum"} | {"type": str(), "logicalType": str()}:
                 texts.append(name)
             case list():
                 others[name] = "one of several types"
+            case {"type": str(what)} | str(what):
+                others[name] = what
             case _:
-                others[name] = str(kind.get("type")) if isinstance(kind, dict) else str(kind)
+                raise AssertionError(kind)
     return texts, others
 
 
@@ -40,25 +36,20 @@ def known_part(tree: Tree, schema: Json) -> Tree:
 
     In the place of one of several records nothing is left out, for only its name tells which it is.
     """
-    return _known(tree, schema, {})
+    return _known(tree, schema, definitions(schema))
 
 
-def _known(tree: Tree, schema: Json, records: dict[str, Json]) -> Tree:
-    match schema:
-        case str() if schema in records:
-            return _known(tree, records[schema], records)
+def _known(tree: Tree, schema: Json, named: Mapping[str, Json]) -> Tree:
+    match named.get(schema, schema) if isinstance(schema, str) else schema:
         case ["null", only] | [only, "null"]:
-            return None if tree is None else _known(tree, only, records)
-        case {"type": "record", "name": str(name)}:
-            records[name] = schema
-            fields = _fields(schema)
-            if not isinstance(tree, dict):
-                return tree
-            return {key: _known(value, fields[key], records) for key, value in tree.items() if key in fields}
+            return None if tree is None else _known(tree, only, named)
+        case {"type": "record"} as record if isinstance(tree, dict):
+            fields = _fields(cast("Json", record))
+            return {key: _known(value, fields[key], named) for key, value in tree.items() if key in fields}
         case {"type": "array", "items": items} if isinstance(tree, list):
-            return [_known(item, cast("Json", items), records) for item in tree]
+            return [_known(item, cast("Json", items), named) for item in tree]
         case {"type": "map", "values": values} if isinstance(tree, dict):
-            return {key: _known(value, cast("Json", values), records) for key, value in tree.items()}
+            return {key: _known(value, cast("Json", values), named) for key, value in tree.items()}
         case _:
             return tree
 

@@ -1,10 +1,13 @@
 """The configuration file: everything wrong in it is said before the first request."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.errors import ConfigError
+from tests.http_server import response
 from tests.unit.connectors.conftest import CONFIGURATION, Connector
 
 REPLACED = {
@@ -65,3 +68,17 @@ def test_a_file_without_commands_is_refused(connect: Callable[[str], Connector])
 def test_a_secret_is_never_told(connect: Callable[[str], Connector]) -> None:
     connector = connect(CONFIGURATION)
     assert "hush" not in "".join(repr(vars(each)) for each in connector.answering._exchanges.values())
+
+
+def test_a_command_that_has_no_rule_is_warned_of(connect: Callable[[str], Connector]) -> None:
+    with capture_logs() as logs:
+        connect(CONFIGURATION[: CONFIGURATION.index('[[command]]\nname = "bank.FindReceipt"')])
+    assert [(line["log_level"], line["command"]) for line in logs] == [("warning", "bank.FindReceipt")]
+
+
+def test_a_header_of_a_command_replaces_that_of_all(connect: Callable[[str], Connector]) -> None:
+    connector = connect(CONFIGURATION.replace("X-Desk =", "authorization ="))
+    connector.server.says(*response(200))
+    refund: dict[str, Decimal | str] = {"account": "a", "amount": Decimal(1)}
+    assert connector.ask("Refund", {**refund}, role="undo").reply.outcome == "completed"
+    assert connector.server.received[0].headers["authorization"] == "refunds"
