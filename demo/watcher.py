@@ -54,6 +54,7 @@ class Watcher:
                 "auto.offset.reset": "earliest",
                 "enable.partition.eof": True,
                 "fetch.wait.max.ms": 100,
+                "log_level": 0,
             }
         )
         self._consumer.assign([TopicPartition(topic, partition, 0) for topic, partition in self._places])

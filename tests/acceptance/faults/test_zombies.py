@@ -15,9 +15,8 @@ TAKEN_OVER_S = 15.0
 def two_owners(town: Town, environment: Mapping[str, str]) -> tuple[Orchestrator, Orchestrator]:
     """One that is to be stopped, and one that is to take over; each has a shard."""
     doomed = town.orchestrator("doomed", environment)
-    until(lambda: doomed.owned() == ALL)
     other = town.orchestrator("other", {name: environment[name] for name in environment if "SESSION" in name})
-    until(other.owned)
+    until(lambda: len(doomed.owned()) == len(other.owned()) == 1)
     return doomed, other
 
 

@@ -1,0 +1,42 @@
+"""Processes that come and go, and servers that are restarted, all under load."""
+
+import pytest
+
+from tests.acceptance.faults.town import ALL, Town, until
+
+RESTARTS = 5
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_processes_come_and_go_under_load(town: Town, protocol: str) -> None:
+    environment = {"SAGA_GROUP_PROTOCOL": protocol}
+    first = town.orchestrator("first", environment)
+    until(lambda: first.owned() == ALL)
+    town.transfer(20)
+    second = town.orchestrator("second", environment)
+    until(second.owned)
+    town.transfer(20)
+    first.stop()
+    third = town.orchestrator("third", environment)
+    until(lambda: second.owned() | third.owned() == ALL)
+    town.transfer(20)
+    second.kill()
+    until(lambda: third.owned() == ALL)
+    town.transfer(20)
+    town.settle()
+    assert town.prove().journal.incidents == 0
+
+
+@pytest.mark.parametrize("server", ["postgres", "kafka_broker"])
+def test_a_server_restarted_again_and_again_under_load(town: Town, server: str) -> None:
+    town.orchestrator("owner")
+    restarted = getattr(town.stage.system.stack, server)
+    for number in range(RESTARTS):
+        town.transfer(20)
+        until(lambda: any(handle.done() for handle in town.handles.values()))
+        if number % 2:
+            restarted.kill()
+        town.transfer(10)
+        restarted.restart()
+    town.settle()
+    town.prove()
