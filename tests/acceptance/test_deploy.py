@@ -19,6 +19,7 @@ import yaml
 
 from orchestrator.local import kafka as local_kafka
 from orchestrator.local.jars import kafka_version
+from orchestrator.local.ports import free_port
 from orchestrator.local.processes import Command, ServerProcess
 from tests.acceptance.dockerfile import Build
 from tests.servers import Servers, new_directory
@@ -144,6 +145,16 @@ class Host:
     def _command(self, name: str) -> list[str]:
         service, image = SERVICES[name], self._build.image
         words = [*service.get("entrypoint", image.entrypoint), *service.get("command", image.command)]
+        return self._placed(name, words)
+
+    def check(self, name: str) -> None:
+        """The service's own check of its health, which must pass."""
+        kind, *words = SERVICES[name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        port: str = SERVICES[name]["environment"]["SAGA_METRICS_PORT"]
+        self.run(name, self._placed(name, [word.replace(port, self._addresses[port]) for word in words]))
+
+    def _placed(self, name: str, words: list[str]) -> list[str]:
         program = shutil.which(words[0], path=self._variables(name)["PATH"])
         assert program is not None, words
         return [program, *(word.replace("/examples", str(self._examples)) for word in words[1:])]
@@ -160,6 +171,7 @@ def test_compose_brings_up_a_system_that_transfers(
     addresses = {
         "kafka:9092": kafka,
         "postgresql://saga:saga@postgres:5432/saga": database,
+        SERVICES["orchestrator"]["environment"]["SAGA_METRICS_PORT"]: str(free_port()),
     }
     start = re.search(r"exec orchestrator (saga start .*)", (DEPLOY / "compose.yaml").read_text())
     assert start is not None
@@ -175,3 +187,4 @@ def test_compose_brings_up_a_system_that_transfers(
             host.up(name)
         out = host.run("orchestrator", [str(build.root / "opt/saga/bin/saga"), *shlex.split(start[1])[1:], "--json"])
         assert json.loads(out)["output"] == {"balance": "12.5"}
+        host.check("orchestrator")
