@@ -1,4 +1,4 @@
-"""`saga run`: the orchestrator, in this process or in several, until SIGTERM or Ctrl-C; a second Ctrl-C ends it at once."""
+"""`saga run`: the orchestrator in one process or several, until SIGTERM or Ctrl-C; a second Ctrl-C ends it at once."""
 
 import argparse
 import os
