@@ -28,6 +28,18 @@ def test_members_share_the_shards_and_no_shard_has_two(cluster: Cluster, member:
     assert mine | yours == ALL
 
 
+def test_a_member_is_told_its_share_also_when_it_is_none(cluster: Cluster, member: Member) -> None:
+    members = [member() for _ in range(SHARDS + 1)]
+    assert not any(each.joined for each in members)
+
+    def shared() -> bool | None:
+        shares = [each.poll(0.02) for each in members]
+        return True if sum(map(len, shares)) == SHARDS and all(each.joined for each in members) else None
+
+    cluster.eventually(shared)
+    assert sorted(len(each.poll(0)) for each in members) == [0] + [1] * SHARDS
+
+
 def test_who_leaves_is_replaced_at_once(cluster: Cluster, member: Member) -> None:
     first, second = member(), member()
     cluster.eventually(lambda: True if all([first.poll(0.05), second.poll(0.05)]) else None)

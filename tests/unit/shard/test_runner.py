@@ -8,7 +8,7 @@ import pytest
 from orchestrator.shard import runner as module
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.ownership import Plant
-from orchestrator.shard.runner import PAUSE_MAX_S, Runner, clock_ms, pause_s
+from orchestrator.shard.runner import NOT_RUNNING, PAUSE_MAX_S, Runner, clock_ms, pause_s
 from orchestrator.store.memory import Failure
 from tests.unit.shard.world import Process, World
 
@@ -29,10 +29,35 @@ def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monke
     while not world.steps():
         assert monotonic() < until
         assert thread.is_alive()
+    running = runner.status()
+    assert (running.joined, [shard.owned for shard in running.shards]) == (True, [True])
     runner.stop()
     thread.join(PATIENCE_S)
     assert world.store.hanging.is_set()
     assert world.steps() == ["withdraw"]
+
+
+def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    process = Process(world)
+    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue))
+    assert runner.status() == NOT_RUNNING
+    world.store.fail_next("append", Failure.HANGS)
+    world.start("s1")
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    assert world.store.hanging.wait(PATIENCE_S)
+    assert runner.status().stuck == ()
+    monkeypatch.setattr(module, "STUCK_S", 0.2)
+    until = monotonic() + PATIENCE_S
+    while runner.status().stuck != ("shard-0",):
+        assert monotonic() < until
+    monkeypatch.setattr(module, "HANG_S", 0.0)  # so it is freed
+    while runner.status().stuck:
+        assert monotonic() < until
+    runner.stop()
+    thread.join(PATIENCE_S)
 
 
 def test_a_thread_does_not_sleep_as_long_as_a_clock_that_was_set_back_says() -> None:
