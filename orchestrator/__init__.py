@@ -1,5 +1,7 @@
 """Event-sourced sagas on Kafka and Postgres: the public names, nothing else."""
 
+from orchestrator.client.async_client import AsyncClient
+from orchestrator.client.async_handle import AsyncHandle
 from orchestrator.client.client import Client
 from orchestrator.client.handle import Handle
 from orchestrator.definition import (
@@ -56,6 +58,8 @@ __all__ = [
     "AccessDenied",
     "AnyCommand",
     "AnySaga",
+    "AsyncClient",
+    "AsyncHandle",
     "Client",
     "Command",
     "Compensated",

@@ -1,56 +1,27 @@
 """The client: starts sagas and waits for them, from any process that reaches Kafka."""
 
-import threading
-import time
-import uuid
-from functools import partial
-from typing import Any, Final, Self, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Self, TypeVar
 
-from orchestrator import settings as environment
-from orchestrator.blueprint.ids import fault_of_saga_id, keyed_saga_id
 from orchestrator.blueprint.model import Json
-from orchestrator.broker.definitions import DefinitionTopic
-from orchestrator.broker.kafka import KafkaBroker
-from orchestrator.broker.schemas import SchemaTopic
-from orchestrator.client.contract import Contract, PlainReader, UntypedContract
-from orchestrator.client.handle import ANSWER_S, Answered, Handle, answer_to
-from orchestrator.client.listener import Listener
-from orchestrator.client.sender import Sender
-from orchestrator.client.watch import Watch, Watches
+from orchestrator.client.handle import ANSWER_S, Answered, Handle
+from orchestrator.client.requests import Requests
 from orchestrator.definition.decorator import SagaDefinition
-from orchestrator.errors import MessageRejected, TopicMismatch, UnknownDefinition
 from orchestrator.settings import Settings
-from orchestrator.telemetry import logger
-from orchestrator.wire.avro import Codec
-from orchestrator.wire.outcome import SagaEnded, parse_outcome
-from orchestrator.wire.partition import partition_of
-from orchestrator.wire.record import IncomingRecord
-from orchestrator.wire.request import CancelSaga, Request, RetrySaga, StartSaga, request_record
-from orchestrator.wire.topics import Topics
-
-REACHABLE_S: Final = 8.0
-"""How long Kafka may take to answer for the first time."""
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
-
-_log = logger("client")
 
 
 class Client:
     """One connection to a namespace; connects with its first use. Any thread may use it; make one for a process.
 
     Everything that it is asked may raise ``Unavailable`` when Kafka is out of reach, and ``TopicMismatch`` when the
-    namespace's topics are not there.
+    namespace's topics are not there. For an event loop there is ``AsyncClient``.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or environment.load()
-        self._topics = Topics(self.settings.namespace)
-        self._lock = threading.Lock()
-        self._connection: _Connection | None = None
-        self._contracts: WeakKeyDictionary[SagaDefinition[Any, Any], Contract[Any, Any]] = WeakKeyDictionary()
+        self._requests = Requests(settings)
+        self.settings = self._requests.settings
 
     def __enter__(self) -> Self:
         return self
@@ -60,10 +31,7 @@ class Client:
 
     def close(self) -> None:
         """Wait until what was sent is stored, and stop listening; whoever still waits is told. Twice is fine."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        self._requests.close()
 
     # ------------------------------------------------------------ starting
 
@@ -82,8 +50,7 @@ class Client:
         id, saga and input again is the same saga. Raises what ``Handle.answered`` raises, and ``ValueError`` for an id
         or an input that cannot be.
         """
-        handle = self.submit(definition, input, id=id, key=key)
-        self._connected().hurry()
+        handle = self._requests.submit(definition, input, id=id, key=key, hurry=True)
         handle.answered(timeout)
         return handle
 
@@ -96,13 +63,7 @@ class Client:
         key: str | None = None,
     ) -> Handle[Output]:
         """As ``start``, without waiting for the answer: see ``Handle.answered``. Thousands may be in flight."""
-        contract = self._contract(definition)
-        connection = self._connected()
-        connection.publish(contract.input_codec)
-        request_id = str(uuid.uuid4())
-        saga_id = self._id(contract.name, id, key) or request_id
-        request = StartSaga(request_id=request_id, saga_id=saga_id, saga=contract.name, input=contract.input(input))
-        return Handle(connection.send(request), request_id, contract, connection.look_back)
+        return self._requests.submit(definition, input, id=id, key=key)
 
     def start_named(
         self,
@@ -117,23 +78,7 @@ class Client:
 
         Raises ``MessageRejected`` for an input that the saga's schema does not allow, saying why.
         """
-        connection = self._connected()
-        connection.definitions.refresh()
-        blueprint = connection.definitions.active(name)
-        if blueprint is None:
-            known = ", ".join(each.name for each in connection.definitions.all_active()) or "none at all"
-            raise UnknownDefinition(
-                f"expected a saga named {name!r} in namespace {self.settings.namespace}, "
-                f"got {known}: deploy it first (saga deploy FILE)"
-            )
-        contract = UntypedContract(blueprint, connection.schemas.find)
-        request_id = str(uuid.uuid4())
-        saga_id = self._id(name, id, key) or request_id
-        body = contract.input(input_json)
-        request = StartSaga(request_id=request_id, saga_id=saga_id, saga=name, input=body)
-        reader = PlainReader(connection.schemas.find)
-        handle = Handle(connection.send(request), request_id, reader, connection.look_back)
-        connection.hurry()
+        handle = self._requests.submit_named(name, input_json, id=id, key=key)
         handle.answered(timeout)
         return handle
 
@@ -141,141 +86,22 @@ class Client:
 
     def handle(self, definition: SagaDefinition[Input, Output], id: str) -> Handle[Output]:  # noqa: A002
         """The handle of a saga that was started before, by anybody; it is not checked here that it was."""
-        connection = self._connected()
-        return Handle(connection.watches.of(id), None, self._contract(definition), connection.look_back)
+        return self._requests.handle(definition, id)
 
     def handle_named(self, id: str) -> Handle[Json]:  # noqa: A002
         """As ``handle``, with its outcome as data of JSON."""
-        connection = self._connected()
-        return Handle(connection.watches.of(id), None, PlainReader(connection.schemas.find), connection.look_back)
+        return self._requests.handle_named(id)
 
     def cancel(self, id: str, *, timeout: float = ANSWER_S) -> Answered:  # noqa: A002
         """Ask that a saga be undone; returns when that is decided, not when it is done.
 
         Raises ``RequestRefused`` when its pivot is done, or when there is no such saga, and ``OutcomeTimeout``.
         """
-        return self._ask(CancelSaga(request_id=str(uuid.uuid4()), saga_id=id), timeout)
+        return self._requests.cancel(id).answered(timeout)
 
     def retry(self, id: str, *, timeout: float = ANSWER_S) -> Answered:  # noqa: A002
         """Ask that what waits in an incident of a saga, or for its next attempt, be tried again now.
 
         Raises ``RequestRefused`` when nothing waits, or when there is no such saga, and ``OutcomeTimeout``.
         """
-        return self._ask(RetrySaga(request_id=str(uuid.uuid4()), saga_id=id), timeout)
-
-    # ------------------------------------------------------------ within
-
-    def _ask(self, request: Request, timeout: float) -> Answered:
-        connection = self._connected()
-        watch = connection.send(request)
-        connection.hurry()
-        return answer_to(watch, request.request_id, timeout)
-
-    def _id(self, saga: str, id: str | None, key: str | None) -> str | None:  # noqa: A002
-        """The id that the caller asks for; None: a new one, and that of the request is as new as any."""
-        if id is not None and key is not None:
-            raise ValueError("expected id= or key=, got both: a key makes the id")
-        if key is not None:
-            return keyed_saga_id(self.settings.namespace, saga, key)
-        if id is None:
-            return None
-        fault = fault_of_saga_id(id)
-        if fault is not None:
-            raise ValueError(f"saga id {id!r}: {fault}")
-        return id
-
-    def _contract(self, definition: SagaDefinition[Input, Output]) -> Contract[Input, Output]:
-        if not isinstance(definition, SagaDefinition):  # pyright: ignore[reportUnnecessaryIsInstance]  # not all check
-            raise TypeError(
-                f"expected a function with @saga, got {definition!r}: for a saga's name there is start_named"
-            )
-        contract = self._contracts.get(definition)
-        if contract is None:
-            contract = self._contracts[definition] = Contract(definition, self._schema)
-        return contract
-
-    def _schema(self, schema_id: str) -> Json | None:
-        return self._connected().schemas.find(schema_id)
-
-    def _connected(self) -> "_Connection":
-        connection = self._connection
-        if connection is not None:
-            return connection
-        with self._lock:
-            if self._connection is None:
-                self._connection = _Connection(self.settings, self._topics)
-            return self._connection
-
-
-class _Connection:
-    """Everything of a client that reaches Kafka."""
-
-    def __init__(self, settings: Settings, topics: Topics) -> None:
-        self._topics = topics
-        self._published: set[str] = set()
-        self._broker = KafkaBroker.of(settings)
-        self._broker.check_reachable(REACHABLE_S)
-        self._shards = _shards(self._broker, topics, settings)
-        self.watches = Watches()
-        self.schemas = SchemaTopic(self._broker, topics)
-        self.definitions = DefinitionTopic(self._broker, topics)
-        self._sender = Sender(settings, topics.requests)
-        self._listener = Listener(settings, topics.outcomes, self.watches)
-        self._listener.start(self._shards)
-
-    def send(self, request: Request) -> Watch:
-        """Send ``request``, and listen for what becomes of its saga while somebody holds the watch."""
-        watch = self.watches.of(request.saga_id)
-        record = request_record(self._topics, self._shards, request, time.time_ns() // 1_000_000)
-        self._sender.post(record, partial(watch.fail, request.request_id))
-        return watch
-
-    def hurry(self) -> None:
-        """Somebody waits for the answer to what was sent: nothing is gained by waiting for more requests."""
-        self._sender.hurry()
-
-    def publish(self, codec: Codec) -> None:
-        """Publish a schema before its first use."""
-        if codec.schema_id not in self._published:
-            self.schemas.publish([codec])
-            self._published.add(codec.schema_id)
-
-    def look_back(self, watch: Watch, until: float) -> None:
-        """Look for the end of a saga among the outcomes there are, until ``until`` on the monotonic clock."""
-        subject = watch.saga_id.encode()
-        found: list[SagaEnded] = []
-
-        def wanted(record: IncomingRecord) -> bool:
-            if record.key == subject:
-                try:
-                    outcome = parse_outcome(record)
-                except MessageRejected as why:
-                    _log.error("an outcome cannot be read", why=str(why))
-                    return False
-                if isinstance(outcome, SagaEnded):
-                    found.append(outcome)
-            return bool(found) or watch.ended is not None or time.monotonic() > until
-
-        self._broker.last(self._topics.outcomes, partition_of(watch.saga_id, self._shards), wanted)
-        for outcome in found:
-            watch.learn(outcome)
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self._sender.close()
-        self._listener.close()
-        self.schemas.close()
-        self.definitions.close()
-        self._broker.close()
-
-
-def _shards(broker: KafkaBroker, topics: Topics, settings: Settings) -> int:
-    """The number of shards, from the topics themselves."""
-    found = broker.topics([topics.requests, topics.outcomes])
-    missing = [name for name in (topics.requests, topics.outcomes) if name not in found]
-    if missing:
-        raise TopicMismatch(
-            f"expected the topic {missing[0]} on {settings.kafka}, found none: is SAGA_NAMESPACE={topics.namespace} "
-            f"right? Deploy a saga with --create-topics to make the namespace"
-        )
-    return found[topics.requests].partitions
+        return self._requests.retry(id).answered(timeout)

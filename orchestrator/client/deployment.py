@@ -10,8 +10,8 @@ from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import Broker, TopicSpec
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.broker.topology import check_topology, command_topic, namespace_topics, parking_topic
-from orchestrator.client.client import REACHABLE_S
 from orchestrator.client.compatibility import refuse_incompatible
+from orchestrator.client.requests import REACHABLE_S
 from orchestrator.errors import TopicMismatch
 from orchestrator.settings import Settings
 from orchestrator.wire.avro import Codec

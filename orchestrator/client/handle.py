@@ -1,9 +1,10 @@
 """A saga as whoever started it holds it: the answer to the start, and the outcome."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeAlias, TypeVar, assert_never
 
 from orchestrator.blueprint.ids import no_such_saga
 from orchestrator.client.watch import Watch
@@ -24,6 +25,27 @@ Answered = Literal["accepted", "already"]
 
 ANSWER_S: Final = 30.0
 """How long an answer is waited for unless told otherwise: longer than another process needs to take over a shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A pause until ``known()``, at most ``seconds``, which may be infinite; it ends with whether it is known."""
+
+    watch: Watch
+    known: Callable[[], bool]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A pause for what only a thread can do: ``look`` waits for Kafka; it ends with what that returns."""
+
+    look: Callable[[], bool]
+
+
+T = TypeVar("T")
+Pauses: TypeAlias = Generator[Wait | Look, bool, T]
+"""How something is waited for, apart from the waiting: ``waited`` does it in a thread, ``AsyncHandle`` on a loop."""
 
 
 class Reader(Protocol[Output_co]):
@@ -68,7 +90,7 @@ class Handle(Generic[Output_co]):
         Raises ``Conflict``, ``UnknownDefinition`` or ``RequestRefused`` when it is no, ``Unavailable`` when Kafka did
         not take the request, ``OutcomeTimeout`` when nothing came: it may have been started nevertheless.
         """
-        return "already" if self._request_id is None else answer_to(self._watch, self._request_id, timeout)
+        return waited(self.answer_pauses(timeout))
 
     def done(self) -> bool:
         """Whether the saga is known to have ended."""
@@ -85,15 +107,25 @@ class Handle(Generic[Output_co]):
         what ``answered`` raises when it was never started. Of a saga started before, the outcome is looked for among
         those of the last seven days; that takes longer the more there are.
         """
+        return waited(self.outcome_pauses(timeout))
+
+    def answer_pauses(self, timeout: float) -> Pauses[Answered]:
+        """``answered``, for who waits in another way."""
+        if self._request_id is None:
+            return "already"
+        return (yield from _answer(self._watch, self._request_id, timeout))
+
+    def outcome_pauses(self, timeout: float | None) -> Pauses[Output_co]:
+        """``outcome``, for who waits in another way."""
         until = float("inf") if timeout is None else time.monotonic() + timeout
         while self._watch.ended is None:
             left = until - time.monotonic()
             if self._request_id is not None and self._request_id not in self._watch.answers:
-                known = self._watch.wait(self._is_answered_or_ended, left)
-            elif self.answered(0) == "already" and self._may_be_past:
-                known = self._look_back_for(left)
+                known = yield Wait(self._watch, self._is_answered_or_ended, left)
+            elif (yield from self.answer_pauses(0)) == "already" and self._may_be_past:
+                known = left > 0 and (yield Look(partial(self._look_back_for, left)))
             else:
-                known = self._watch.wait(self.done, left)
+                known = yield Wait(self._watch, self.done, left)
             if not known:
                 raise OutcomeTimeout(f"saga {self.id} has not ended within {timeout} s: it goes on, ask again later")
         return self._result(self._watch.ended)
@@ -103,8 +135,6 @@ class Handle(Generic[Output_co]):
 
     def _look_back_for(self, timeout: float) -> bool:
         """Whether all of the past was looked through in time."""
-        if timeout <= 0:
-            return False
         until = time.monotonic() + timeout
         self._look_back(self._watch, until)
         self._may_be_past = time.monotonic() >= until
@@ -119,9 +149,26 @@ class Handle(Generic[Output_co]):
         raise Compensated(self.id, rejection, ended.rejection_type, ended.reason)
 
 
-def answer_to(watch: Watch, request_id: str, timeout: float) -> Answered:
+def waited(pauses: Pauses[T]) -> T:
+    """Wait in this thread."""
+    try:
+        pause = next(pauses)
+        while True:
+            match pause:
+                case Wait():
+                    known = pause.watch.wait(pause.known, pause.seconds)
+                case Look():
+                    known = pause.look()
+                case _:
+                    assert_never(pause)
+            pause = pauses.send(known)
+    except StopIteration as end:
+        return end.value
+
+
+def _answer(watch: Watch, request_id: str, timeout: float) -> Pauses[Answered]:
     """The answer to a request; raises as ``Handle.answered``."""
-    if not watch.wait(lambda: request_id in watch.answers, timeout):
+    if not (yield Wait(watch, lambda: request_id in watch.answers, timeout)):
         raise OutcomeTimeout(
             f"the request for saga {watch.saga_id} was not answered within {timeout} s: "
             f"is an orchestrator running (saga run)? It may still be answered; the same id again is the same saga"

@@ -5,7 +5,8 @@ Whoever waits holds the ``Watch``; the ``Watches`` hold it weakly, so what nobod
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -19,7 +20,7 @@ NEXT_LOOK_S: Final = 3600.0
 class Watch:
     """One saga, as far as this process knows. Small and quickly made, for there are as many as sagas in flight."""
 
-    __slots__ = ("__weakref__", "_callbacks", "_changed", "_failure", "_lock", "answers", "ended", "saga_id")
+    __slots__ = ("__weakref__", "_callbacks", "_changed", "_failure", "_lock", "_told", "answers", "ended", "saga_id")
 
     def __init__(self, saga_id: str, lock: threading.RLock) -> None:
         self.saga_id = saga_id
@@ -30,6 +31,8 @@ class Watch:
         self._changed: threading.Condition | None = None
         """Made by the first who waits: where there are callbacks nobody does."""
         self._callbacks: tuple[Callable[[], None], ...] = ()
+        self._told: tuple[Callable[[], None], ...] = ()
+        """Who waits without a thread: told of every change."""
         self._failure: Unavailable | None = None
 
     def wait(self, known: Callable[[], bool], timeout_s: float) -> bool:
@@ -39,9 +42,7 @@ class Watch:
         """
         until = time.monotonic() + timeout_s
         with self._lock:
-            while not known():
-                if self._failure is not None:
-                    raise self._failure
+            while not self.knows(known):
                 left = until - time.monotonic()
                 if left <= 0:
                     return False
@@ -49,6 +50,26 @@ class Watch:
                     self._changed = threading.Condition(self._lock)
                 self._changed.wait(min(left, NEXT_LOOK_S))
         return True
+
+    def knows(self, known: Callable[[], bool]) -> bool:
+        """Whether ``known()``. Raises ``Unavailable`` when it is not, and nothing can be learnt any more."""
+        with self._lock:
+            if known():
+                return True
+            if self._failure is not None:
+                raise self._failure
+            return False
+
+    @contextmanager
+    def telling(self, tell: Callable[[], None]) -> Generator[None]:
+        """Meanwhile call ``tell`` after every change, from a thread of the client; it must not wait."""
+        with self._lock:
+            self._told = (*self._told, tell)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._told = tuple(each for each in self._told if each is not tell)
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once the end is known: now, or from the thread that reads outcomes."""
@@ -88,6 +109,8 @@ class Watch:
     def _tell(self) -> None:
         if self._changed is not None:
             self._changed.notify_all()
+        for tell in self._told:
+            tell()
 
 
 class Watches:

@@ -211,7 +211,7 @@ def test_thousands_are_in_flight_and_each_gets_its_own(
 
 def test_who_is_not_waited_for_is_forgotten(orchestrator: Orchestrator, client: Client) -> None:
     handles = [client.submit(purchase, ORDER) for _ in range(100)]
-    connection = client._connected()
+    connection = client._requests._connected()
     assert len(connection.watches) == 100
     kept = handles[0]
     handles.clear()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.client.handle import Handle, answer_to
+from orchestrator.client.handle import Handle
 from orchestrator.client.watch import Watch, Watches
 from orchestrator.errors import Compensated, OutcomeTimeout, Unavailable
 from orchestrator.wire.body import AvroBody
@@ -133,7 +133,8 @@ def test_answers_to_several_requests_of_one_saga_are_kept_apart() -> None:
     watch = watches.of("s")
     watch.learn(answered("accepted", "first"))
     watch.learn(answered("already", "second"))
-    assert (answer_to(watch, "second", 0), answer_to(watch, "first", 0)) == ("already", "accepted")
+    first, second = (Handle(watch, request_id, Reader(), never) for request_id in ("first", "second"))
+    assert (second.answered(0), first.answered(0)) == ("already", "accepted")
 
 
 def test_a_callback_is_called_once_now_or_later() -> None:
