@@ -5,7 +5,9 @@ end and paused in the same callback. Who *does* own a shard is decided in Postgr
 prompt: a shard that is revoked or lost is taken out at once.
 """
 
+import time
 from collections.abc import Sequence
+from typing import Final
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -17,6 +19,9 @@ from orchestrator.telemetry import logger
 from orchestrator.wire.topics import Topics
 
 _log = logger("membership")
+
+SHARE_SECONDS: Final = 10.0
+"""Within two heartbeats, each 5 s after the other, a member of the protocol `consumer` has been given its share."""
 
 
 class KafkaMembership:
@@ -31,6 +36,8 @@ class KafkaMembership:
         self._topic = topics.requests
         self._subscribed = False
         self._joined = False
+        self._told_of_none = group_protocol == "classic"
+        self._since_s = time.monotonic()
         self._closed = False
         self._trouble = ConnectionTrouble()
         self._consumer = made(Consumer, {**connection.client(self._trouble), **settings})
@@ -81,8 +88,9 @@ class KafkaMembership:
 
     @property
     def joined(self) -> bool:
-        """See the port."""
-        return self._joined
+        """See the port. With the protocol `consumer` nobody is told of an empty share: who hears nothing has none."""
+        silent = not self._told_of_none and self._subscribed and time.monotonic() - self._since_s > SHARE_SECONDS
+        return self._joined or silent
 
     def close(self) -> None:
         """Leave the group; safe to call twice."""

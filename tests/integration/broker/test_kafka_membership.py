@@ -9,6 +9,7 @@ from time import monotonic
 
 import pytest
 
+from orchestrator.broker import membership
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import InputPosition
 from orchestrator.local import kafka as local_kafka
@@ -47,6 +48,27 @@ def test_shards_are_shared_with_who_joins_and_come_back_from_who_leaves(
         second.close()
         while first.poll(0.05) != ALL:
             assert monotonic() < until
+
+
+@both_protocols
+def test_a_member_knows_when_it_has_joined(
+    kafka: str, connect: Connect, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "SHARE_SECONDS", 1.0)
+    broker = connect(kafka, group_protocol=protocol)
+    with closing(broker.membership()) as alone:
+        assert not alone.joined
+        until = monotonic() + PATIENCE_SECONDS
+        while alone.poll(0.05) != ALL:
+            assert monotonic() < until
+        assert alone.joined
+        with closing(broker.membership()) as late:
+            late.poll(0)
+            assert not late.joined
+            while not late.joined:
+                alone.poll(0)
+                late.poll(0.05)
+                assert monotonic() < until
 
 
 @both_protocols
