@@ -73,11 +73,14 @@ def of_participant(topics: Topics, name: str) -> list[Right]:
         _topic(Topics.commands(name), READ, SETTINGS),
         # Only for a participant that parks what it cannot read.
         _topic(parked_topic(name), WRITE, SETTINGS),
-        _topic(topics.replies, WRITE),
-        _topic(topics.schemas, READ, WRITE, SETTINGS),
         Right(Kind.GROUP, name, (READ,)),
-        _reader(topics),
+        *of_answers(topics),
     ]
+
+
+def of_answers(topics: Topics) -> list[Right]:
+    """Of who answers commands of this namespace."""
+    return [_topic(topics.replies, WRITE, SETTINGS), _topic(topics.schemas, READ, WRITE, SETTINGS), _reader(topics)]
 
 
 def of_client(topics: Topics) -> list[Right]:

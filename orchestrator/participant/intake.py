@@ -45,6 +45,7 @@ class Intake:
 
     def __init__(self, name: str, topic: str, settings: Settings, crew: Crew) -> None:
         self._topic = topic
+        self._doing = f"read {topic} as a member of the consumer group {name}"
         self._crew = crew
         self._offsets = Offsets()
         self._owned: set[int] = set()
@@ -77,12 +78,12 @@ class Intake:
         try:
             self._step()
         except KafkaException as error:  # fatal errors are raised by whatever is polled
-            raise self._trouble.explained(error_of(error), f"read {self._topic}") from error
+            raise self._trouble.explained(error_of(error), self._doing) from error
         except SystemError as error:
             fatal = behind(error)
             if fatal is None:
                 raise
-            raise self._trouble.explained(error_of(fatal), f"read {self._topic}") from error
+            raise self._trouble.explained(error_of(fatal), self._doing) from error
 
     def _step(self) -> None:
         self._raise_failure()
@@ -151,7 +152,7 @@ class Intake:
 
     def _heard(self, error: KafkaError) -> None:
         if error.fatal() or not error.retriable():
-            raise self._trouble.explained(error, f"read {self._topic}")
+            raise self._trouble.explained(error, self._doing)
         _log.warning("reading goes on after an error", topic=self._topic, why=error.str())
 
     # ------------------------------------------------------------ bounds

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 
 from orchestrator.blueprint.model import Json
 from orchestrator.broker.port import Broker
+from orchestrator.broker.rights import missing, of_answers
 from orchestrator.broker.schemas import SchemaTopic
-from orchestrator.errors import ConfigError, MessageRejected, TopicMismatch
+from orchestrator.errors import AccessDenied, ConfigError, MessageRejected, TopicMismatch
 from orchestrator.wire.avro import Codec
 from orchestrator.wire.topics import Topics
 
@@ -30,7 +31,8 @@ class Schemas:
     def introduce(self, namespace: str) -> None:
         """Publish ours in ``namespace``, the first time it is seen.
 
-        Raises ``Unavailable``; ``TopicMismatch`` or ``MessageRejected`` for a namespace that is none.
+        Raises ``Unavailable``; ``AccessDenied`` for rights that lack; ``TopicMismatch`` or ``MessageRejected`` for a
+        namespace that is none.
         """
         if namespace not in self._topics:
             with self._lock:
@@ -56,8 +58,15 @@ class Schemas:
         broker = self._connect(topics)
         topic = SchemaTopic(broker, topics)
         try:
-            if not broker.topics([topics.schemas]):
+            found = broker.topics([topics.schemas, topics.replies])
+            if topics.schemas not in found:
                 raise TopicMismatch(f"expected the topic {topics.schemas} of who sends commands, found none")
+            lacking = missing(of_answers(topics), found)
+            if lacking:  # before a command is answered: its reply could not be sent, and would be lost
+                raise AccessDenied(
+                    f"expected the rights to answer commands of the namespace {namespace}, lacking "
+                    f"{'; '.join(lacking)}: grant what `saga acls` prints"
+                )
             topic.publish(self._own)
             self._topics[namespace] = topic
         finally:

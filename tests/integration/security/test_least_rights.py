@@ -1,6 +1,7 @@
 """A transfer over TLS, each side with exactly the rights that `saga acls` and docs/security.md give it."""
 
 import re
+import shlex
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,15 +10,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from orchestrator import Participant, settings
+from orchestrator import Participant
+from orchestrator.settings import load
 from tests.integration.cli.conftest import SHARDS, imported, running
 from tests.integration.security.conftest import As, bindings
 from tests.integration.security.secured import Secured
 
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
-GRANTS = re.findall(
-    r"^```sql\n(.*?)^```$", (Path(__file__).parents[3] / "docs" / "security.md").read_text(), re.MULTILINE | re.DOTALL
-)[0]
+PAGE = (Path(__file__).parents[3] / "docs" / "security.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+(GRANTS,) = (text for language, text in BLOCKS if language == "sql")
+LISTINGS = [text for language, text in BLOCKS if not language]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def everything_runs(roles: Roles, namespace: str, file: Path) -> Generator[None]
     for kind in (messages.Withdraw, messages.Refund, messages.Deposit):
         bank.handles(kind)(lambda command, _: messages.Receipt(balance=command.amount))
     own = {"SAGA_NAMESPACE": namespace, "SAGA_SHARDS": str(SHARDS)}
-    with bank.running(settings.load({**own, **roles.bank})), running(settings.load({**own, **roles.orchestrator})):
+    with bank.running(load({**own, **roles.bank})), running(load({**own, **roles.orchestrator})):
         yield
 
 
@@ -75,3 +78,24 @@ def test_a_transfer_runs_with_exactly_the_rights_that_are_printed(
     with everything_runs(roles, namespace, file):
         started = saga_as(roles.client, "start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait")
     assert (started.status, started.out) == (0, "t1 completed: balance=12.5\n")
+
+
+def test_the_page_lists_the_settings_that_are_used_here(secured: Secured, user: str) -> None:
+    listed = [dict(line.split("=", 1) for line in text.splitlines()) for text in LISTINGS if "SAGA_KAFKA=" in text]
+    used = [secured.scram(user, "a password"), secured.mutual(user)]
+    assert [settings.keys() for settings in listed] == [settings.keys() for settings in used]
+    for name in ("SAGA_KAFKA__SECURITY_PROTOCOL", "SAGA_KAFKA__SASL_MECHANISM"):
+        assert [settings.get(name) for settings in listed] == [settings.get(name) for settings in used]
+
+
+def test_the_command_of_the_page_is_one(namespace: str, file: Path, saga_as: As, secured: Secured) -> None:
+    (listing,) = (text for text in LISTINGS if text.startswith("saga acls"))
+    arguments = shlex.split(listing.partition(">")[0].replace("sagas.py", str(file)))[1:]
+    called = saga_as({"SAGA_KAFKA": secured.stack.kafka}, *arguments)
+    assert called.status == 0
+    assert {right.principal for right in bindings(called.out)} == {
+        "User:CN=orchestrator",
+        f"User:{namespace}-client",
+        f"User:{namespace}-deploy",
+        f"User:{namespace}bank",
+    }

@@ -10,8 +10,10 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
-from orchestrator import Participant
+from orchestrator import AccessDenied, Participant
+from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.rights import Kind, Operation, Right, of_client, of_orchestrator, of_participant
+from orchestrator.participant.schemas import Schemas
 from orchestrator.settings import load
 from orchestrator.wire.topics import Topics
 from tests.integration.cli.conftest import Called
@@ -154,15 +156,37 @@ def test_a_right_that_a_client_lacks(secured: Secured, prepared: Prepared, user:
     refused(called, topics.requests, "rights on that topic")
 
 
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [
+        (("preparedbank.commands", Operation.READ), "topic preparedbank.commands"),
+        (("preparedbank", Operation.READ), "consumer group preparedbank"),
+    ],
+)
 def test_a_right_that_a_participant_lacks(
-    secured: Secured, prepared: Prepared, user: str, capsys: pytest.CaptureFixture[str]
+    secured: Secured,
+    prepared: Prepared,
+    user: str,
+    capsys: pytest.CaptureFixture[str],
+    lacking: tuple[str, Operation],
+    words: str,
 ) -> None:
-    rights = of_participant(Topics(prepared.namespace), prepared.bank)
-    settings = granted_all_but(secured, user, rights, f"{prepared.bank}.commands", Operation.READ)
+    settings = granted_all_but(secured, user, of_participant(Topics(prepared.namespace), prepared.bank), *lacking)
     with pytest.raises(SystemExit) as ended:
         Participant(prepared.bank).run(load({**settings, "SAGA_NAMESPACE": prepared.namespace}))
     assert ended.value.code == 5
-    assert f"{prepared.bank}.commands" in capsys.readouterr().err.splitlines()[-1]
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_participant_that_may_not_reply_says_so_before_it_answers(
+    secured: Secured, prepared: Prepared, user: str
+) -> None:
+    topics = Topics(prepared.namespace)
+    rights = [*of_participant(topics, prepared.bank), Right(Kind.TOPIC, topics.replies, (Operation.READ,))]
+    settings = granted_all_but(secured, user, rights, topics.replies, Operation.WRITE)
+    schemas = Schemas(lambda names: KafkaBroker(settings["SAGA_KAFKA"], names, load(settings).kafka_options))
+    with pytest.raises(AccessDenied, match="lacking WRITE on topic prepared.replies: grant"):
+        schemas.introduce(prepared.namespace)
 
 
 def test_a_table_that_may_not_be_read(secured: Secured, prepared: Prepared, saga_as: As) -> None:

@@ -48,14 +48,19 @@ def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
                 "operations": ["READ", "DESCRIBE_CONFIGS"],
             },
             {"kind": "TOPIC", "name": "bank.parked", "pattern": "LITERAL", "operations": ["WRITE", "DESCRIBE_CONFIGS"]},
-            {"kind": "TOPIC", "name": "shop.replies", "pattern": "LITERAL", "operations": ["WRITE"]},
+            {"kind": "GROUP", "name": "bank", "pattern": "LITERAL", "operations": ["READ"]},
+            {
+                "kind": "TOPIC",
+                "name": "shop.replies",
+                "pattern": "LITERAL",
+                "operations": ["WRITE", "DESCRIBE_CONFIGS"],
+            },
             {
                 "kind": "TOPIC",
                 "name": "shop.schemas",
                 "pattern": "LITERAL",
                 "operations": ["READ", "WRITE", "DESCRIBE_CONFIGS"],
             },
-            {"kind": "GROUP", "name": "bank", "pattern": "LITERAL", "operations": ["READ"]},
             {"kind": "GROUP", "name": "shop-orchestrators", "pattern": "LITERAL", "operations": ["DESCRIBE"]},
         ],
     }
