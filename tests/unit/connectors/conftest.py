@@ -132,18 +132,24 @@ def server() -> Generator[HttpServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def sender() -> Generator[HttpSender]:
+    """One for all, as all commands of a process have one: what one leaves behind, another meets."""
+    with HttpSender(connections_max=2, response_bytes_max=1000) as sender:
+        yield sender
+
+
 @pytest.fixture
-def connect(server: HttpServer, tmp_path: Path) -> Generator[Callable[[str], Connector]]:
+def connect(server: HttpServer, sender: HttpSender, tmp_path: Path) -> Callable[[str], Connector]:
     """A connector with this configuration; ``{url}`` is the server's."""
     file = tmp_path / "bank.toml"
-    with HttpSender(connections_max=2, response_bytes_max=1000) as sender:
 
-        def made(configuration: str) -> Connector:
-            file.write_text(configuration.replace("{url}", server.url))
-            participant = participant_of(load(file, {"TOKEN": "hush"}), contracts([BLUEPRINT], "bank"), sender)
-            return Connector(server, Answering("bank", participant._exchanges.values(), NoSchemas()))
+    def made(configuration: str) -> Connector:
+        file.write_text(configuration.replace("{url}", server.url))
+        participant = participant_of(load(file, {"TOKEN": "hush"}), contracts([BLUEPRINT], "bank"), sender)
+        return Connector(server, Answering("bank", participant._exchanges.values(), NoSchemas()))
 
-        yield made
+    return made
 
 
 @pytest.fixture
