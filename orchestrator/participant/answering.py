@@ -78,7 +78,9 @@ class HandlerExchange:
             message = from_data(data, self.handler.kind)
         except ValueError as why:  # also what a message's own __post_init__ raises
             raise MessageRejected("undecodable", str(why)) from why
-        context = Context(connection, command.command_id, command.attempt, command.saga_id, heard)
+        context = Context(
+            connection, command.command_id, command.attempt, command.saga_id, undoes=command.undoes, heard=heard
+        )
         if self.handler.is_async:
             coroutine = cast("Coroutine[Any, Any, object]", self.handler.function(message, context))
             return Begun(coroutine, lambda give: _encoded(self, _given(give, context)))

@@ -18,7 +18,7 @@ else:
 class Context(Generic[Connection]):
     """What belongs to one command: ``Context`` alone has a psycopg connection, ``Context[None]`` is without inbox."""
 
-    __slots__ = ("_heard", "attempt", "command_id", "connection", "saga_id")
+    __slots__ = ("_heard", "attempt", "command_id", "connection", "saga_id", "undoes")
 
     def __init__(
         self,
@@ -26,6 +26,8 @@ class Context(Generic[Connection]):
         command_id: str,
         attempt: int = 1,
         saga_id: str = "",
+        *,
+        undoes: str | None = None,
         heard: Callable[[str], None] | None = None,
     ) -> None:
         """``heard`` takes what ``progress`` says; None: nobody does, as in a handler's own tests."""
@@ -36,6 +38,8 @@ class Context(Generic[Connection]):
         self.attempt = attempt
         """From 1."""
         self.saga_id = saga_id
+        self.undoes = undoes
+        """On an undo and a probe the command id of the do they are about, else None. An inbox has seen to it."""
         self._heard = heard
 
     def progress(self, detail: str = "") -> None:
