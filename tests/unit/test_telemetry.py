@@ -1,5 +1,8 @@
 """What a process logs, and what it must not: the values of its author's messages."""
 
+import io
+import json
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -24,9 +27,11 @@ def charge(card: str) -> None:
     raise RuntimeError(f"no answer for a card of {len(card)} digits")
 
 
-@pytest.mark.parametrize("json", [True, False])
-def test_a_traceback_in_the_log_has_no_values_of_variables(*, json: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.configure(json=json)
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_traceback_in_the_log_has_no_values_of_variables(
+    *, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.configure(json=as_json)
     number = str(4111_1111_1111_1111)
     try:
         charge(number)
@@ -36,6 +41,31 @@ def test_a_traceback_in_the_log_has_no_values_of_variables(*, json: bool, capsys
     assert "RuntimeError: no answer for a card of 16 digits" in logged
     assert "in charge" in logged
     assert number not in logged
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def logged(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, process: int | None = None) -> str:
+    monkeypatch.setattr(sys, "stderr", stream)
+    telemetry.configure(process=process)
+    telemetry.logger("runner").info("shard owned", shard=3)
+    return stream.getvalue()
+
+
+def test_lines_are_json_unless_a_person_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = json.loads(logged(io.StringIO(), monkeypatch))
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"component": "runner", "event": "shard owned", "level": "info", "shard": 3}
+    text = logged(Terminal(), monkeypatch)
+    assert not text.startswith("{")
+    assert "shard owned" in text
+
+
+def test_each_line_of_one_of_several_processes_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert json.loads(logged(io.StringIO(), monkeypatch, process=2))["process"] == 2
 
 
 def test_a_participants_program_logs_as_the_orchestrator_does_unless_it_chose_otherwise(

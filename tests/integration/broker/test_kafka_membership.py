@@ -50,12 +50,11 @@ def test_shards_are_shared_with_who_joins_and_come_back_from_who_leaves(
             assert monotonic() < until
 
 
-@both_protocols
-def test_a_member_knows_when_it_has_joined(
-    kafka: str, connect: Connect, protocol: str, monkeypatch: pytest.MonkeyPatch
+def test_a_member_that_is_told_nothing_has_joined_after_a_while(
+    kafka: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(membership, "SHARE_SECONDS", 1.0)
-    broker = connect(kafka, group_protocol=protocol)
+    broker = connect(kafka, group_protocol="consumer")
     with closing(broker.membership()) as alone:
         assert not alone.joined
         until = monotonic() + PATIENCE_SECONDS
