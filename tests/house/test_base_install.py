@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,8 @@ for name in names:
 """
 
 
-def run(then: str) -> "subprocess.CompletedProcess[str]":
-    text = IMPORT_ALL.format(absent=ABSENT, offered=OFFERED, then=then)
+def run(then: str, absent: Sequence[str] = ABSENT) -> "subprocess.CompletedProcess[str]":
+    text = IMPORT_ALL.format(absent=absent, offered=OFFERED, then=then)
     return subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -68,6 +69,13 @@ def test_a_command_whose_extra_is_not_installed_names_it(command: str, extra: st
     assert result.returncode == 2
     assert result.stderr.startswith("saga: expected the package ")
     assert result.stderr.endswith(f" for `saga {command}`, got none: pip install 'saga-orchestrator[{extra}]'\n")
+
+
+def test_the_connector_needs_its_own_extra_alone() -> None:
+    absent = [name for name in ABSENT if name not in ("anyio", "httpx")]
+    result = run("from orchestrator.cli.main import main; main(['connector', 'http', '--help'])", absent)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("usage: saga connector http ")
 
 
 def test_the_base_dependencies_are_these_three() -> None:
