@@ -7,8 +7,10 @@ STAMP := $(VENV)/.stamp
 # Other Pythons than the one on the path: `make PYTHON=/opt/python/bin/python3 test`.
 PYTHON :=
 ARGS :=
+# How often `make test-crash` kills the orchestrator at each of its crash points.
+REPEAT := 1
 
-.PHONY: help setup demo test test-unit test-integration check format bench
+.PHONY: help setup demo test test-unit test-integration test-crash check format bench
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +18,7 @@ help:
 	@echo "make test              every test, on a real Kafka and a real Postgres"
 	@echo "make test-unit         those that need no server, in seconds"
 	@echo "make test-integration  those that need the servers"
+	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
@@ -31,6 +34,9 @@ test-unit: $(STAMP)
 
 test-integration: $(STAMP)
 	$(BIN)/pytest -m integration $(ARGS)
+
+test-crash: $(STAMP)
+	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/test_crash_points.py $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

@@ -4,6 +4,7 @@ One system for all of them: a bank with accounts in Postgres, and a read_committ
 while orchestrators die and are started again. What it saw is audited at the end, once, for all kills together.
 """
 
+import os
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from tests.servers import new_directory
 SHARDS = 2
 TRANSFERS = 20
 """For each crash point: enough for several batches in both shards."""
+REPEAT = int(os.environ.get("SAGA_TEST_REPEAT", "1"))
+"""How often each crash point is tried: `make test-crash REPEAT=5`."""
+KILLS = len(NAMES) * REPEAT
 SESSION_MS = 1_000
 DEATH_S = 60.0
 OUTCOME_S = 60.0
@@ -41,7 +45,7 @@ class Ride:
     bank: Service
     before: dict[str, Decimal]
     """What was in each account."""
-    plan: list[accounts.Order] = field(default_factory=lambda: accounts.plan(TRANSFERS * len(NAMES)))
+    plan: list[accounts.Order] = field(default_factory=lambda: accounts.plan(TRANSFERS * KILLS))
     orders: dict[str, accounts.Order] = field(default_factory=dict[str, accounts.Order])
 
     def start(self, name: str) -> dict[str, bool]:
@@ -97,13 +101,14 @@ def wait_for_death(service: Service) -> None:
         pytest.fail(f"not killed within {DEATH_S} s: {service.log.read_text()[-2_000:]}")
 
 
+@pytest.mark.parametrize("time", range(1, REPEAT + 1))
 @pytest.mark.parametrize("name", NAMES)
-def test_killed_at(ride: Ride, name: str, request: pytest.FixtureRequest) -> None:
-    doomed = ride.system.service(f"doomed-{name}", [*SAGA, "run"], {"SAGA_TEST_CRASH_AT": f"{name}:1"})
-    survivor = ride.system.service(f"survivor-{name}", [*SAGA, "run"])
+def test_killed_at(ride: Ride, name: str, time: int, request: pytest.FixtureRequest) -> None:
+    doomed = ride.system.service(f"doomed-{name}-{time}", [*SAGA, "run"], {"SAGA_TEST_CRASH_AT": f"{name}:1"})
+    survivor = ride.system.service(f"survivor-{name}-{time}", [*SAGA, "run"])
     request.addfinalizer(survivor.stop)
     doomed.start()
-    expected = ride.start(name)
+    expected = ride.start(f"{name}-{time}")
     wait_for_death(doomed)
     survivor.start()
     assert ride.outcomes() == expected
@@ -114,6 +119,6 @@ def test_what_was_seen_during_all_the_kills(ride: Ride) -> None:
     ride.watcher.finish()
     found = audit(ride.watcher.records, ride.system.topics, "bank.commands", ride.orders.keys())
     assert not found.findings.all
-    assert len(found.outcomes) == TRANSFERS * len(NAMES)
+    assert len(found.outcomes) == TRANSFERS * KILLS
     done = [ride.orders[name].transfer for name, status in found.outcomes.items() if status == "completed"]
     assert accounts.wrong_money(ride.before, accounts.balances(ride.database), done) == []

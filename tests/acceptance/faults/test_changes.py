@@ -32,11 +32,10 @@ def test_a_server_restarted_again_and_again_under_load(town: Town, server: str) 
     town.orchestrator("owner")
     restarted = getattr(town.stage.system.stack, server)
     for number in range(RESTARTS):
-        town.transfer(20)
-        until(lambda: any(handle.done() for handle in town.handles.values()))
+        begun = town.transfer(30)
+        until(lambda begun=begun: any(town.handles[name].done() for name in begun))
         if number % 2:
             restarted.kill()
-        town.transfer(10)
         restarted.restart()
     town.settle()
     town.prove()

@@ -29,7 +29,7 @@ from orchestrator.client.client import Client
 from orchestrator.client.deployment import deploy
 from orchestrator.client.handle import Handle
 from orchestrator.definition.decorator import AnySaga
-from orchestrator.errors import Compensated
+from orchestrator.errors import Compensated, Unavailable
 from orchestrator.local.ports import HOST, free_port
 from orchestrator.settings import Settings
 from orchestrator.store.migrate import migrate
@@ -137,24 +137,33 @@ class Town:
         """Deploy another saga beside the transfers."""
         deploy([definition.compile()], self.settings, create_topics=True)
 
-    def transfer(self, count: int) -> None:
-        """Start so many transfers; most can be done, every tenth must be refunded."""
+    def transfer(self, count: int) -> list[str]:
+        """Start so many transfers; most can be done, every tenth must be refunded. Gives their ids."""
         first = len(self.orders)
         for number, order in enumerate(accounts.plan(first + count)[first:], first):
             name = f"{self.settings.namespace}-{number:03}"
             self.orders[name] = order
             self.handles[name] = self.client.submit(money_transfer, order.transfer, id=name)
+        return list(self.orders)[first:]
 
     def settle(self) -> None:
         """Wait for the outcomes of all transfers; each must end as its order says."""
         for name, handle in self.handles.items():
-            try:
-                handle.outcome(PATIENCE_S)
-                done = True
-            except Compensated:
-                done = False
+            done = self._is_done(name, handle)
             assert done is self.orders[name].possible, f"{name}: completed is {done}"
         self.handles.clear()
+
+    def _is_done(self, name: str, handle: Handle[Receipt]) -> bool:
+        until_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                handle.outcome(PATIENCE_S)
+                return True
+            except Compensated:
+                return False
+            except Unavailable:  # its start was not written in time: "try again later"
+                assert time.monotonic() < until_s
+                handle = self.client.submit(money_transfer, self.orders[name].transfer, id=name)
 
     def records(self) -> list[IncomingRecord]:
         """What the watcher saw of this namespace, read to the end."""
@@ -171,7 +180,8 @@ class Town:
         """
         records = self.records()
         found = audit(records, self.topics, COMMANDS, self.orders.keys())
-        assert [sentence for sentence in found.findings.all if but_for not in sentence] == []
+        wrong = [sentence for sentence in found.findings.all if but_for not in sentence]
+        assert not wrong, "\n".join(wrong)
         assert len(found.outcomes) == len(self.orders)
         done = [self.orders[name].transfer for name, status in found.outcomes.items() if status == "completed"]
         assert accounts.wrong_money(self.before, accounts.balances(self.stage.database), done) == []
