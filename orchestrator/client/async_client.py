@@ -40,7 +40,10 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Wait until what was sent is stored, and stop listening; whoever still waits is told. Twice is fine."""
+        """Wait until what was sent is stored, and stop listening; whoever still waits is told. Twice is fine.
+
+        What is asked of it afterwards raises ``RuntimeError``: make a new one.
+        """
         await asyncio.to_thread(self._requests.close)
         self._threads.shutdown(wait=False)
 

@@ -88,5 +88,7 @@ def test_a_start_that_nobody_answers_is_sent_and_a_closed_client_tells_who_waits
         with pytest.raises(Unavailable, match="closed"):
             await waiting
         await client.close()
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            await client.submit(purchase, ORDER)
 
     asyncio.run(main())
