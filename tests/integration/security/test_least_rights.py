@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from orchestrator import Participant
+from orchestrator import Participant, PostgresInbox
 from orchestrator.settings import load
 from tests.integration.cli.conftest import SHARDS, imported, running
 from tests.integration.security.conftest import As, bindings
@@ -31,6 +31,7 @@ class Roles:
     client: Mapping[str, str]
     deploy: Mapping[str, str]
     bank: Mapping[str, str]
+    inbox: str
 
 
 @pytest.fixture
@@ -51,18 +52,21 @@ def roles(
     role = f"{namespace}_orchestrator"
     owner.execute(GRANTS.replace("saga_orchestrator", role).encode())
     database = secured.database(role, "a password", namespace)
+    bank = f"{namespace}_bank"
+    owner.execute(f"create role {bank} login password 'b'; grant create on schema public to {bank}".encode())
     return Roles(
         {**secured.scram(f"{namespace}-orchestrator", "o"), "SAGA_DATABASE": database},
         secured.scram(f"{namespace}-client", "c"),
         secured.scram(f"{namespace}-deploy", "d"),
         secured.mutual(f"{namespace}bank"),
+        secured.database(bank, "b", namespace),
     )
 
 
 @contextmanager
 def everything_runs(roles: Roles, namespace: str, file: Path) -> Generator[None]:
     messages = imported(file, f"transfer_{namespace}")
-    bank = Participant(f"{namespace}bank")
+    bank = Participant(f"{namespace}bank", inbox=PostgresInbox(roles.inbox))
     for kind in (messages.Withdraw, messages.Refund, messages.Deposit):
         bank.handles(kind)(lambda command, _: messages.Receipt(balance=command.amount))
     own = {"SAGA_NAMESPACE": namespace, "SAGA_SHARDS": str(SHARDS)}
