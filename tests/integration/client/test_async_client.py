@@ -83,7 +83,6 @@ def test_a_start_that_nobody_answers_is_sent_and_a_closed_client_tells_who_waits
         assert await submitted.outcome(30) == INVOICE
         submitted_again = await client.submit(purchase, ORDER)
         waiting = asyncio.create_task(submitted_again.outcome())
-        await asyncio.sleep(0)
         await client.close()
         with pytest.raises(Unavailable, match="closed"):
             await waiting

@@ -139,7 +139,6 @@ def test_async_handlers_run_side_by_side_and_each_key_in_order_until_a_stop(side
         if context.attempt == 5:
             reached.set()
         context.progress(f"attempt {context.attempt}")
-        await asyncio.sleep(0)
         handled.append((context.saga_id, context.attempt))
         return Receipt(balance=Decimal(1))
 

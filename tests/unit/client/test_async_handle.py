@@ -29,6 +29,10 @@ def beside(work: Callable[[], None]) -> Coroutine[Any, Any, None]:
     return asyncio.to_thread(work)
 
 
+def begun() -> None:
+    """Beside the loop: when it is awaited, the tasks that were made before have begun to wait."""
+
+
 @pytest.mark.parametrize(("own", "awaitable"), [(Client, AsyncClient), (Handle, AsyncHandle)])
 def test_both_have_the_same_methods_with_the_same_parameters(own: type, awaitable: type) -> None:
     def methods(kind: type) -> dict[str, list[str]]:
@@ -47,7 +51,7 @@ def test_thousands_wait_without_a_thread_and_are_woken(threads: ThreadPoolExecut
 
     async def main() -> list[str]:
         waiting = [asyncio.create_task(held.outcome(30)) for _ in range(2_000)]
-        await asyncio.sleep(0)
+        await beside(begun)
         assert threading.active_count() < 20
         assert (held.id, held.done()) == ("s", False)
         await beside(lambda: watches.of("s").learn(ended()))
@@ -104,7 +108,7 @@ def test_whoever_waits_is_told_that_nothing_comes_any_more(threads: ThreadPoolEx
 
     async def main() -> None:
         waiting = asyncio.create_task(held.outcome())
-        await asyncio.sleep(0)
+        await beside(begun)
         await beside(lambda: watches.abandon(Unavailable("ended")))
         with pytest.raises(Unavailable, match="ended"):
             await waiting
@@ -118,7 +122,7 @@ def test_who_is_cancelled_waits_no_longer(threads: ThreadPoolExecutor) -> None:
 
     async def main() -> None:
         waiting = asyncio.create_task(held.outcome())
-        await asyncio.sleep(0)
+        await beside(begun)
         assert len(watches.of("s")._told) == 1
         waiting.cancel()
         await asyncio.wait([waiting])

@@ -109,7 +109,6 @@ def test_commands_of_one_key_stay_in_order_and_others_pass_them(opened: Opened) 
         if context.saga_id == "a0":
             reached.set()
             await gate.wait()
-        await asyncio.sleep(0)
         handled.append(f"{context.saga_id} ends")
         if context.saga_id == "b":
             gate.set()
@@ -138,7 +137,6 @@ def test_what_an_async_handler_raises_is_answered_as_of_any_other(
     opened: Opened, raised: BaseException, failure: tuple[str, str], retry_after_ms: int
 ) -> None:
     async def fail(_command: Withdraw, _context: Context[None]) -> Receipt:
-        await asyncio.sleep(0)
         raise raised
 
     desk = opened(fail)
