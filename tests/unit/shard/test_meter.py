@@ -90,3 +90,18 @@ def test_the_status_of_a_shard_tells_what_waits_where() -> None:
     process.relay()
     published = process.shard.status()
     assert (published.unpublished, published.footer_ms) == (0, world.now_ms)
+
+
+def test_what_a_former_owner_left_in_the_outbox_counts_from_the_take_over_on() -> None:
+    world = World()
+    former = Process(world)
+    former.take_over()
+    former.stepping_relays = False
+    world.start("s1")
+    former.step()
+    later = Process(world)
+    later.take_over()
+    # The former owner's batch and its input's, and the new owner's own.
+    assert later.shard.status().unpublished == 3
+    later.step()
+    assert later.shard.status().unpublished == 0
