@@ -147,6 +147,14 @@ class TopicMismatch(ShardRefused):
     """A topic is missing, was recreated, or has another number of partitions than the namespace."""
 
 
+class InputsDeleted(ShardRefused):
+    """An input topic no longer has the records that come next: retention or somebody took them away unread."""
+
+
+class JournalUnsettled(ShardRefused):
+    """A transaction is open in the journal behind the fence that ends all of them."""
+
+
 class JournalCorrupt(ShardRefused):
     """A record of the journal cannot be what a relay wrote."""
 

@@ -85,6 +85,12 @@ class KafkaBroker:
         return self._tail.last(topic, partition, wanted)
 
     @waiting()
+    def is_settled(self, topic: str, partition: int) -> bool:
+        """See the port."""
+        place = [(topic, partition)]
+        return self._admin.high_watermarks(place) == self._admin.stable_ends(place)
+
+    @waiting()
     def input_ends(self, shard: int) -> InputPosition:
         """See the port."""
         places = [(self.names.requests, shard), (self.names.replies, shard)]

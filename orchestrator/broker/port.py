@@ -92,7 +92,10 @@ class Inputs(Protocol):
         ...
 
     def poll(self, limit: int) -> list[IncomingRecord]:
-        """Up to ``limit`` records that are here already, in offset order for each topic. Raises ``InputLost``."""
+        """Up to ``limit`` records that are here already, in offset order for each topic.
+
+        Raises ``InputLost``, and ``InputsDeleted`` when what comes next is not there any more.
+        """
         ...
 
     def position(self) -> InputPosition:
@@ -161,6 +164,10 @@ class Broker(Protocol):
 
     def last(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
         """The last committed record that is ``wanted``; reads backwards in doubling windows from the stable end."""
+        ...
+
+    def is_settled(self, topic: str, partition: int) -> bool:
+        """Whether no transaction is open in the partition: everything below its high watermark is decided."""
         ...
 
     def input_ends(self, shard: int) -> InputPosition:

@@ -12,7 +12,7 @@ from orchestrator.errors import BatchRefused, TopicMismatch
 from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
 from orchestrator.shard.meter import BatchFigures, Meter
 from orchestrator.shard.relay import Relay, RelayStatus
-from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, read_footer
+from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, read_fenced_footer
 from orchestrator.shard.timers import Timers
 from orchestrator.wire.record import IncomingRecord
 
@@ -216,7 +216,7 @@ class Loop:
         ports = self._work.ports
         producer = ports.broker.producer(ports.shard)
         producer.init()
-        footer = read_footer(ports)
+        footer = read_fenced_footer(ports)
         compare_fenced(ports, self._head, footer)
         self.relay.renew(producer, footer)
 

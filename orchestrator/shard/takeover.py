@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from orchestrator.broker.port import Broker, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import JournalCorrupt, MessageRejected, OwnershipLost
+from orchestrator.errors import JournalCorrupt, JournalUnsettled, MessageRejected, OwnershipLost
 from orchestrator.shard.batch import Draft, Head, seal
 from orchestrator.shard.comparison import NO_FOOTER, LastFooter, refusal, topics_changed
 from orchestrator.store.port import Batch, ShardRow, ShardStore
@@ -80,7 +80,7 @@ class TakeOver:
             done.producer.init()
             ports.crash_point("take_over.after_init")
         elif done.footer is None:
-            done.footer = read_footer(ports)
+            done.footer = read_fenced_footer(ports)
             ports.crash_point("take_over.after_footer")
         else:
             compare_fenced(ports, done.head, done.footer)
@@ -123,6 +123,22 @@ def read_footer(ports: Ports) -> LastFooter:
         ) from error
     last = footer.batches[-1]
     return LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, footer.topic_ids)
+
+
+def read_fenced_footer(ports: Ports) -> LastFooter:
+    """The footer behind the fence of ``init``, which ends every transaction of this shard and returns after its marker.
+
+    Raises ``JournalUnsettled`` when the journal lacks that marker: the footer before it would be read as the last, and
+    the batches of the transaction be published a second time.
+    """
+    if not ports.broker.is_settled(ports.topics.journal, ports.shard):
+        raise JournalUnsettled(
+            f"shard {ports.shard}: expected every transaction in {ports.topics.journal}[{ports.shard}] to have an end, "
+            f"since its producer was initialised, got an open one: the shard waits until it is over. If it never is, "
+            f"Kafka has lost its marker: find it with `kafka-transactions.sh find-hanging`, and what it wrote to other "
+            f"topics before you abort it"
+        )
+    return read_footer(ports)
 
 
 def read_topic_ids(ports: Ports) -> dict[str, str]:

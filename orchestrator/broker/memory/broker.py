@@ -55,6 +55,13 @@ class MemoryBroker:
             found = [record for record in log.committed(log.start, log.stable_end) if wanted(record)]
             return found[-1] if found else None
 
+    def is_settled(self, topic: str, partition: int) -> bool:
+        """See the port."""
+        with self.cluster.changed:
+            self.cluster.enter()
+            log = self.cluster.log(topic, partition)
+            return log.stable_end == log.end
+
     def input_ends(self, shard: int) -> InputPosition:
         """See the port."""
         with self.cluster.changed:

@@ -194,3 +194,16 @@ def test_record_that_is_too_large_is_named_and_its_transaction_not_seen(
     producer.close()
     relay()
     assert read_to_the_end(cluster, broker, reader()) == []
+
+
+def test_a_partition_is_settled_when_no_transaction_is_open_in_it(
+    cluster: Cluster, broker: Broker, relay: Relay
+) -> None:
+    journal = cluster.names.journal
+    assert broker.is_settled(journal, 1)
+    producer = relay()
+    producer.begin()
+    producer.produce([record(journal, b"open")])
+    cluster.eventually(lambda: None if broker.is_settled(journal, 1) else True)
+    producer.commit()
+    cluster.eventually(lambda: broker.is_settled(journal, 1) or None)
