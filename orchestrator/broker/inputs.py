@@ -1,7 +1,8 @@
 """The two input logs of one shard, read by hand: read_committed, from given offsets, in no group.
 
-Every error but end-of-partition is ``InputLost``: librdkafka reports an offset out of range once and then stays silent
-for ever. A connection that fails is no error here; librdkafka makes a new one and reads on at the same offset.
+Every error but end-of-partition is ``InputLost``, or ``InputsDeleted``, for which an operator must act: librdkafka
+reports an offset out of range once and then stays silent for ever. A connection that fails is no error here; librdkafka
+makes a new one and reads on at the same offset.
 
 A topic that does not exist, or may not be read, or is deleted under its reader, is no error to librdkafka either: it
 asks for metadata again and again, in silence. Whoever reads looks at ``Broker.topics`` before, and at the ids now and
@@ -18,6 +19,7 @@ from orchestrator.broker import configuration
 from orchestrator.broker.client import made
 from orchestrator.broker.port import InputLost, InputPosition
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of
+from orchestrator.errors import InputsDeleted
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
 
@@ -59,7 +61,7 @@ class KafkaInputs:
         self._replies = topics.replies
         self._waiting: deque[Message] = deque()
         self._trouble = ConnectionTrouble()
-        self._failure: InputLost | None = None
+        self._failure: InputLost | InputsDeleted | None = None
         """Why reading is over; told by ``poll``."""
         settings = {**connection.client(self._trouble), **configuration.inputs(topics.group)}
         self._consumer: Consumer | None = made(Consumer, settings)
@@ -110,7 +112,14 @@ class KafkaInputs:
             raise self._lost(error)
         self._next[topic] = offset
 
-    def _lost(self, error: KafkaError) -> InputLost:
+    def _lost(self, error: KafkaError) -> InputLost | InputsDeleted:
+        if error.code() == Local.AUTO_OFFSET_RESET:  # what "auto.offset.reset=error" says to an offset out of range
+            return InputsDeleted(
+                f"Kafka: expected to {self._doing} from offsets {tuple(self._next.values())} on, got {error.str()}: "
+                f"what comes next was deleted unread, or the topics are not those of this database. Nothing is skipped: "
+                f"have it sent again, then set next_requests and next_replies of the shard in saga.shards to what is "
+                f"there"
+            )
         return InputLost(f"Kafka: expected to {self._doing}, got {error.name()}: {error.str()}: take over again")
 
     def position(self) -> InputPosition:

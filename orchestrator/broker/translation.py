@@ -32,6 +32,7 @@ class Local(IntEnum):
     PARTITION_EOF = -191
     AUTHENTICATION = -169
     MAX_POLL_EXCEEDED = -147
+    AUTO_OFFSET_RESET = -140
     FENCED = -144
 
 

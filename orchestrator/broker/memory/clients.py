@@ -7,7 +7,7 @@ from orchestrator.broker.configuration import batch_bytes
 from orchestrator.broker.memory.cluster import MemoryCluster
 from orchestrator.broker.port import Commit, Fenced, InputLost, InputPosition
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import TopicMismatch
+from orchestrator.errors import InputsDeleted, TopicMismatch
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
 
@@ -95,9 +95,8 @@ class MemoryInputs:
             raise InputLost(f"expected to read {topic}[{self._shard}], the topic does not exist: take over again")
         log = found.partitions[self._shard]
         if not log.start <= position <= log.end:
-            raise InputLost(
-                f"expected to read {topic}[{self._shard}] at offset {position}, it has {log.start} to {log.end}: take "
-                f"over again"
+            raise InputsDeleted(
+                f"expected to read {topic}[{self._shard}] at offset {position}, it has {log.start} to {log.end}"
             )
         end = log.stable_end
         records = list(islice(log.committed(position, end), limit + 1))

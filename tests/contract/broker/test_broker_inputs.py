@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.broker.port import Broker, InputLost, InputPosition, Inputs, Producer
+from orchestrator.broker.port import Broker, InputPosition, Inputs, Producer
+from orchestrator.errors import InputsDeleted
 from tests.contract.broker.clusters import Cluster, read, read_to_the_end, record, values
 
 Reader = Callable[..., Inputs]
@@ -134,11 +135,11 @@ def test_aborted_transaction_is_never_seen_and_the_position_passes_it(
 
 
 @pytest.mark.parametrize("offset", [1, 99], ids=["deleted", "never written"])
-def test_offset_out_of_range_is_input_lost(cluster: Cluster, broker: Broker, reader: Reader, offset: int) -> None:
+def test_offset_out_of_range_is_for_an_operator(cluster: Cluster, broker: Broker, reader: Reader, offset: int) -> None:
     broker.publish([record(cluster.names.requests, b"%d" % number) for number in range(5)])
     broker.delete_inputs(1, InputPosition(3, 0))
     inputs = reader(offset)
-    with pytest.raises(InputLost, match=r"requests\[1\]"):
+    with pytest.raises(InputsDeleted, match=r"requests\[1\]"):
         read(cluster, inputs, 1)
 
 
