@@ -116,9 +116,9 @@ class KafkaInputs:
         if error.code() == Local.AUTO_OFFSET_RESET:  # what "auto.offset.reset=error" says to an offset out of range
             return InputsDeleted(
                 f"Kafka: expected to {self._doing} from offsets {tuple(self._next.values())} on, got {error.str()}: "
-                f"what comes next was deleted unread, or the topics are not those of this database. Nothing is skipped: "
-                f"have it sent again, then set next_requests and next_replies of the shard in saga.shards to what is "
-                f"there"
+                f"what comes next was deleted unread, or the topics are not those of this database. None is skipped: "
+                f"have it sent again, then set next_requests and next_replies of the shard to what is there, in the "
+                f"table saga.shards"
             )
         return InputLost(f"Kafka: expected to {self._doing}, got {error.name()}: {error.str()}: take over again")
 
