@@ -10,14 +10,15 @@ ARGS :=
 # How often `make test-crash` kills the orchestrator at each of its crash points.
 REPEAT := 1
 
-.PHONY: help setup demo test test-unit test-integration test-crash check format bench
+.PHONY: help setup demo test test-unit test-integration test-faults test-crash check format bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo              1,000 transfers, the orchestrator killed in the middle, and not a cent missing"
-	@echo "make test              every test, on a real Kafka and a real Postgres"
+	@echo "make test              every test but those of test-faults, on a real Kafka and a real Postgres"
 	@echo "make test-unit         those that need no server, in seconds"
 	@echo "make test-integration  those that need the servers"
+	@echo "make test-faults       zombies, held-back transactions, lost histories: every schedule that was ever tried"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
@@ -27,13 +28,16 @@ demo: $(STAMP)
 	$(BIN)/python -m demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --ignore=tests/acceptance/faults $(ARGS)
 
 test-unit: $(STAMP)
 	$(BIN)/pytest -m "not integration and not slow" $(ARGS)
 
 test-integration: $(STAMP)
 	$(BIN)/pytest -m integration $(ARGS)
+
+test-faults: $(STAMP)
+	$(BIN)/pytest tests/acceptance/faults $(ARGS)
 
 test-crash: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/test_crash_points.py $(ARGS)

@@ -47,7 +47,8 @@ def audit(records: Sequence[IncomingRecord], topics: Topics, commands: str, tran
     lost = _replies(by_topic[topics.replies], journal, findings)
     outcomes = _outcomes(by_topic[topics.outcomes], journal, findings, transfers)
     for record in by_topic[topics.quarantine]:
-        findings.lost.append(f"what is in quarantine at {record.partition}/{record.offset}")
+        of = (record.key or b"nobody").decode(errors="replace")
+        findings.lost.append(f"what is in quarantine at {record.partition}/{record.offset}, of {of}")
     return Audit(
         findings=findings,
         journal=journal,

@@ -98,7 +98,7 @@ def test_without_a_python_it_says_what_is_missing_and_makes_nothing(computer: Co
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "test-unit", "test-integration", "test-crash", "check", "format", "bench"]
+    "target", ["demo", "test", "test-unit", "test-integration", "test-faults", "test-crash", "check", "format", "bench"]
 )
 def test_every_target_sets_itself_up(computer: Computer, target: str) -> None:
     computer.install("python3", "3.11.9")
@@ -107,5 +107,15 @@ def test_every_target_sets_itself_up(computer: Computer, target: str) -> None:
 
 def test_make_alone_names_the_targets(computer: Computer) -> None:
     said = computer.make().stdout
-    for target in ("demo", "test", "test-unit", "test-integration", "test-crash", "check", "format", "bench"):
+    for target in (
+        "demo",
+        "test",
+        "test-unit",
+        "test-integration",
+        "test-faults",
+        "test-crash",
+        "check",
+        "format",
+        "bench",
+    ):
         assert f"make {target} " in said

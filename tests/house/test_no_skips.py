@@ -56,6 +56,14 @@ CLOSING_LINES = {
 }
 
 
+TARGETS = ["check", "test-faults", "test"]
+
+
+def up_to(target: str) -> list[str]:
+    """What is run when this one fails."""
+    return TARGETS[: TARGETS.index(target) + 1]
+
+
 @pytest.fixture
 def ci(tmp_path: Path) -> Path:
     """`.ci/run` in a repository whose `make` is ours: it notes its target, and prints a file."""
@@ -63,9 +71,10 @@ def ci(tmp_path: Path) -> Path:
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
     make = tmp_path / "bin" / "make"
     make.parent.mkdir()
-    make.write_text('#!/bin/sh\necho "$1" >> targets\n[ ! -e "fail-$1" ] || exit 2\n[ "$1" != test ] || cat output\n')
+    make.write_text('#!/bin/sh\necho "$1" >> targets\n[ ! -e "fail-$1" ] || exit 2\n[ "$1" = check ] || cat "$1"\n')
     make.chmod(0o755)
-    (tmp_path / "output").write_text("collected 12 items\n\n===== 12 passed in 3.21s =====\n")
+    for target in TARGETS[1:]:
+        (tmp_path / target).write_text("collected 12 items\n\n===== 12 passed in 3.21s =====\n")
     return tmp_path
 
 
@@ -75,20 +84,24 @@ def run_ci(directory: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env={"PATH": path}, cwd="/", capture_output=True, text=True, check=False)
 
 
+@pytest.mark.parametrize("target", TARGETS[1:])
 @pytest.mark.parametrize("closing", CLOSING_LINES)
-def test_ci_wants_a_closing_line_with_passed_tests_alone(ci: Path, closing: str) -> None:
-    (ci / "output").write_text(f"collected 12 items\n\n{closing}\n")
+def test_ci_wants_a_closing_line_with_passed_tests_alone(ci: Path, closing: str, target: str) -> None:
+    (ci / target).write_text(f"collected 12 items\n\n{closing}\n")
     result = run_ci(ci)
     assert result.returncode == CLOSING_LINES[closing]
     if result.returncode == 0:
-        assert result.stdout.splitlines()[-1] == closing
+        assert result.stdout.splitlines()[-1] == (
+            closing if target == TARGETS[-1] else "===== 12 passed in 3.21s ====="
+        )
     else:
         assert result.stderr.startswith("expected ")
-    assert (ci / "targets").read_text() == "check\ntest\n"
+    ran = TARGETS if result.returncode == 0 else up_to(target)
+    assert (ci / "targets").read_text().split() == ran
 
 
-@pytest.mark.parametrize(("failing", "ran"), [("check", "check\n"), ("test", "check\ntest\n")])
-def test_ci_fails_when_a_target_fails(ci: Path, failing: str, ran: str) -> None:
+@pytest.mark.parametrize("failing", TARGETS)
+def test_ci_fails_when_a_target_fails(ci: Path, failing: str) -> None:
     (ci / f"fail-{failing}").touch()
     assert run_ci(ci).returncode == 2
-    assert (ci / "targets").read_text() == ran
+    assert (ci / "targets").read_text().split() == up_to(failing)

@@ -294,7 +294,7 @@ def test_a_transfer_that_nobody_asked_for_is_doubled() -> None:
 def test_what_is_in_quarantine_is_lost() -> None:
     records = [*history(), IncomingRecord(TOPICS.quarantine, SHARD, 3, 0, None)]
 
-    assert audited(records).findings.lost == ["what is in quarantine at 0/3"]
+    assert audited(records).findings.lost == ["what is in quarantine at 0/3, of nobody"]
 
 
 def test_an_answer_that_no_event_may_tell_of_wants_topics_of_the_runs_own() -> None:

@@ -16,6 +16,8 @@ def test_names_of_a_namespace() -> None:
         "schemas": "eu.payments.schemas",
         "quarantine": "eu.payments.quarantine",
         "group": "eu.payments-orchestrators",
+        "clients_group": "eu.payments-clients",
+        "relay_id_prefix": "eu.payments-relay-",
     }
     assert topics.relay_id(3) == "eu.payments-relay-3"
 
