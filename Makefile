@@ -7,18 +7,21 @@ STAMP := $(VENV)/.stamp
 # Other Pythons than the one on the path: `make PYTHON=/opt/python/bin/python3 test`.
 PYTHON :=
 ARGS :=
+# Tests of whole systems, which take minutes: `make test-systems`.
+SYSTEMS := tests/acceptance/faults tests/acceptance/test_deploy.py tests/integration/security \
+	tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
 # How often `make test-crash` kills the orchestrator at each of its crash points.
 REPEAT := 1
 
-.PHONY: help setup demo test test-unit test-integration test-faults test-crash check format bench
+.PHONY: help setup demo test test-unit test-integration test-systems test-crash check format bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo              1,000 transfers, the orchestrator killed in the middle, and not a cent missing"
-	@echo "make test              every test but those of test-faults, on a real Kafka and a real Postgres"
+	@echo "make test              every test but those of test-systems, on a real Kafka and a real Postgres"
 	@echo "make test-unit         those that need no server, in seconds"
 	@echo "make test-integration  those that need the servers"
-	@echo "make test-faults       zombies, held-back transactions, lost histories: every schedule that was ever tried"
+	@echo "make test-systems      zombies, hanging transactions, lost histories, restarts, TLS, the Dockerfile: whole systems"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
@@ -28,7 +31,7 @@ demo: $(STAMP)
 	$(BIN)/python -m demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/pytest --ignore=tests/acceptance/faults $(ARGS)
+	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS)) $(ARGS)
 
 test-unit: $(STAMP)
 	$(BIN)/pytest -m "not integration and not slow" $(ARGS)
@@ -36,8 +39,8 @@ test-unit: $(STAMP)
 test-integration: $(STAMP)
 	$(BIN)/pytest -m integration $(ARGS)
 
-test-faults: $(STAMP)
-	$(BIN)/pytest tests/acceptance/faults $(ARGS)
+test-systems: $(STAMP)
+	$(BIN)/pytest $(SYSTEMS) $(ARGS)
 
 test-crash: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/test_crash_points.py $(ARGS)

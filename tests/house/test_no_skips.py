@@ -56,7 +56,7 @@ CLOSING_LINES = {
 }
 
 
-TARGETS = ["check", "test-faults", "test"]
+TARGETS = ["check", "test-systems", "test"]
 
 
 def up_to(target: str) -> list[str]:

@@ -160,6 +160,8 @@ def test_processes_are_killed_and_restarted_under_load_and_nothing_is_lost(
             assert not set(saga.children()) & set(second)
             load.more()
         until(lambda: saga.figures()["saga_transaction_seconds_count"] > 0)
+        owned = {f'saga_shard_owned{{shard="{shard}"}}' for shard in range(SHARDS)}
+        until(lambda: all(saga.figures().get(name) == 1 for name in owned))  # the last one has joined
         figures = saga.figures()
         assert {figures[f'saga_shard_owned{{shard="{shard}"}}'] for shard in range(SHARDS)} == {1}
         assert figures["saga_batch_inputs_sum"] >= load.started
