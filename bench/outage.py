@@ -6,7 +6,6 @@ could not send it starts again under the same id. The last line is one JSON obje
 
 import argparse
 import json
-import sys
 import tempfile
 import threading
 import time
@@ -17,14 +16,14 @@ from typing import Final
 
 from bench.load import OUTCOME_S, REFUND_EVERY, transfer
 from bench.meters import ProcessMeter
-from demo.system import EXAMPLE, Service, System
+from bench.transfer import say, start_services
+from demo.system import Service, System
 from examples.money_transfer.saga import Receipt, money_transfer
 from orchestrator import Client, Compensated, Handle, OutcomeTimeout, Unavailable
 
 BEFORE_S: Final = 10.0
 """Of load before the server is killed, and after it is back."""
 SAMPLE_S: Final = 0.25
-COMMANDS: Final = "bank.commands"
 
 Figures = dict[str, object]
 
@@ -51,28 +50,21 @@ def main() -> None:
 
 def measure(system: System, server: str, seconds: float, rate: float) -> Figures:
     """Every figure of one outage."""
-    system.saga("migrate")
-    system.saga("deploy", str(EXAMPLE / "saga.py"), "--create-topics")
-    bank = system.service("bank", [sys.executable, "-m", "bench.bank"])
-    orchestrator = system.orchestrator()
-    bank.start()
-    orchestrator.start()
-    system.wait_until_assigned("bank", system.partitions(COMMANDS), bank)
-    system.wait_until_assigned(system.topics.group, system.settings.shards, orchestrator)
+    bank, orchestrator = start_services(system, "none")
     with Client(system.settings) as client, _memory_of(orchestrator, bank) as memory:
         load = _Load(client, rate)
         load.run(BEFORE_S)
         memory.mark("before")
-        _say(f"{server} is killed")
+        say(f"{server} is killed")
         down = system.stack.kafka_broker if server == "kafka" else system.stack.postgres
         down.kill()
         load.run(seconds)
         memory.mark("down")
         down.restart()
         back = time.monotonic()
-        _say(f"{server} is back")
+        say(f"{server} is back")
         load.run(BEFORE_S)
-        _say(f"{len(load.handles)} transfers were started")
+        say(f"{len(load.handles)} transfers were started")
         compensated = load.finish()
         memory.mark("after")
         for service in (bank, orchestrator):
@@ -155,7 +147,7 @@ class _Memory:
         for name, highest in self._highest.items():
             self.figures[f"{name}_mb_{phase}"] = highest
             self._highest[name] = self._meter.memory_mb(name)
-        _say(f"{phase}: {self.figures}")
+        say(f"{phase}: {self.figures}")
 
 
 @contextmanager
@@ -168,10 +160,6 @@ def _memory_of(orchestrator: Service, bank: Service) -> Generator[_Memory]:
     finally:
         memory.over.set()
         thread.join()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 
 if __name__ == "__main__":

@@ -58,12 +58,10 @@ def measure(directory: Path, arguments: argparse.Namespace) -> Figures:
     """Every figure, on servers of its own."""
     options = SystemOptions(shards=arguments.shards, postgres_settings={"max_connections": "100"})
     with System(directory, options).start() as system:
-        _say("servers are up")
+        say("servers are up")
         found = floors.measure(system.stack.kafka, system.stack.create_database("floors"))
-        _say("floors are measured")
-        system.saga("migrate")
-        system.saga("deploy", str(EXAMPLE / "saga.py"), "--create-topics")
-        bank, orchestrator = _start(system, arguments.inbox)
+        say("floors are measured")
+        bank, orchestrator = start_services(system, arguments.inbox)
         with Client(system.settings) as client:
             figures = _load(system, client, (bank, orchestrator), arguments)
         orchestrator.stop()
@@ -71,7 +69,10 @@ def measure(directory: Path, arguments: argparse.Namespace) -> Figures:
     return {**figures, "floors": found, "ratios": _ratios(figures, found)}
 
 
-def _start(system: System, inbox: str) -> tuple[Service, Service]:
+def start_services(system: System, inbox: str) -> tuple[Service, Service]:
+    """Deploy the transfer; start bank and orchestrator, in this order, and wait until they have their partitions."""
+    system.saga("migrate")
+    system.saga("deploy", str(EXAMPLE / "saga.py"), "--create-topics")
     if inbox == "postgres":
         database = system.stack.create_database("bank")
         _open_accounts(database)
@@ -108,9 +109,9 @@ def _load(system: System, client: Client, services: tuple[Service, Service], arg
 
     as_many_as_go(client, WARM_UP, 50, check)
     memory = [processes.memory_mb("orchestrator")]
-    _say(f"{WARM_UP} transfers to warm up; {arguments.alone} one at a time")
+    say(f"{WARM_UP} transfers to warm up; {arguments.alone} one at a time")
     alone = one_at_a_time(client, arguments.alone)
-    _say(f"{arguments.sagas} transfers, {arguments.window} in flight")
+    say(f"{arguments.sagas} transfers, {arguments.window} in flight")
     cost = Cost(system, processes, arguments.profile)
     with cost:
 
@@ -118,11 +119,11 @@ def _load(system: System, client: Client, services: tuple[Service, Service], arg
             check(done)
             if done * 10 // arguments.sagas >= len(memory):
                 memory.append(processes.memory_mb("orchestrator"))
-                _say(f"{done} of {arguments.sagas}, the orchestrator has {memory[-1]:.0f} MB")
+                say(f"{done} of {arguments.sagas}, the orchestrator has {memory[-1]:.0f} MB")
 
         peak = as_many_as_go(client, arguments.sagas, arguments.window, tell)
     half_rate = peak.per_second / 2
-    _say(f"{peak.per_second:.0f} a second; now {half_rate:.0f} a second for {arguments.seconds:g} s")
+    say(f"{peak.per_second:.0f} a second; now {half_rate:.0f} a second for {arguments.seconds:g} s")
     half = at_rate(client, max(int(half_rate * arguments.seconds), 1), half_rate, check)
     memory.append(processes.memory_mb("orchestrator"))
     expected = arguments.sagas // REFUND_EVERY
@@ -202,7 +203,8 @@ def _ratios(figures: Figures, floor: Mapping[str, float]) -> Figures:
     }
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell how far it is, on stderr."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
 

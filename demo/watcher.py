@@ -111,11 +111,8 @@ class Watcher:
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             if error is None:
                 record = record_of(message)
-                place = record.topic, record.partition
-                # After a broker's restart a consumer may be handed an offset again; that is the same record.
-                if record.offset >= self._reached.get(place, 0):
-                    self.records.append(record)
-                    self._reached[place] = record.offset + 1
+                self.records.append(record)
+                self._reached[record.topic, record.partition] = record.offset + 1
             elif error.code() == Local.PARTITION_EOF and topic and partition is not None and offset is not None:
                 # Behind the records that end transactions, which nobody is handed.
                 self._reached[topic, partition] = offset
