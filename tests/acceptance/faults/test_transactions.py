@@ -35,7 +35,7 @@ def test_an_owner_that_was_fenced_by_nobody_is_owner_again(town: Town) -> None:
                     stranger.init()
             town.transfer(10)
             until(lambda: owner.owned() == ALL)
-            assert owner.reasons() == {"Fenced"}
+            assert "Fenced" in owner.reasons()  # a busy machine may add Unavailable: what was fenced also came late
             town.settle()
     town.prove()
 
