@@ -30,6 +30,13 @@ NAMES: Final = (
     "outbox.before_delete",
     "outbox.after_delete",
     "inputs.before_delete",
+    "recover.recovering",
+    "recover.fenced",
+    "load.before_commit",
+    "load.after_commit",
+    "recover.loaded",
+    "recover.published",
+    "recover.before_ready",
 )
 
 

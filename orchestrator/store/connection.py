@@ -54,6 +54,13 @@ OWNER_SESSION: Final[Mapping[str, str]] = {
 }
 """For a connection that serves a shard."""
 READER_SESSION: Final[Mapping[str, str]] = {**SESSION, "default_transaction_read_only": "on"}
+RECOVERY_SESSION: Final[Mapping[str, str]] = {
+    **OWNER_SESSION,
+    # A passage has more rows than a batch, and whoever changes the state waits for those that append.
+    "lock_timeout": "10000",
+    "statement_timeout": "0",
+}
+"""For `saga recover`."""
 MIGRATION_SESSION: Final[Mapping[str, str]] = {
     **SESSION,
     # Waits neither long in front of the living traffic, nor is it cut off while it rewrites a table.

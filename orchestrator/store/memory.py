@@ -20,12 +20,14 @@ from orchestrator.store.port import (
     FORMAT,
     GENESIS,
     Batch,
+    DatabaseState,
     Definition,
     EventRow,
     IncidentRow,
     Meta,
     OutboxHead,
     OutboxRow,
+    Passage,
     SagaRow,
     ShardRow,
     ShardStore,
@@ -87,6 +89,42 @@ class _Tables:
         self.sagas.update((saga.saga_id, _stored(saga)) for saga in batch.sagas)
         self.incidents.update(((incident.saga_id, incident.number), incident) for incident in batch.incidents)
 
+    def load(self, passage: Passage) -> None:
+        """Raises ``BatchRefused`` and changes nothing, or changes everything."""
+        problem = broken_by(_as_batch(passage), self.events)
+        if problem is not None:
+            raise BatchRefused(
+                f"shard {passage.shard}: up to batch {passage.seq} a rule of the tables breaks: {problem}"
+            )
+        offsets = passage.next_requests, passage.next_replies
+        self.row = ShardRow(passage.shard, passage.seq, passage.chain, *offsets, passage.now_ms)
+        self.events.update(((event.saga_id, event.number), event) for _, event in passage.events)
+        self.sagas.update((saga.saga_id, _stored(saga)) for _, saga in passage.sagas)
+        self.incidents.update(((incident.saga_id, incident.number), incident) for _, incident in passage.incidents)
+
+    def reset(self) -> None:
+        self.row = ShardRow(self.row.shard, 0, GENESIS, 0, 0, 0)
+        for table in (self.outbox, self.sagas, self.events, self.incidents):
+            table.clear()
+
+
+def _as_batch(passage: Passage) -> Batch:
+    """The same rows, to be checked by the same rules."""
+    return Batch(
+        shard=passage.shard,
+        seq=passage.seq,
+        previous=passage.previous,
+        chain=passage.chain,
+        owner=passage.owner,
+        next_requests=passage.next_requests,
+        next_replies=passage.next_replies,
+        now_ms=passage.now_ms,
+        records=b"",
+        events=[event for _, event in passage.events],
+        sagas=[saga for _, saga in passage.sagas],
+        incidents=[incident for _, incident in passage.incidents],
+    )
+
 
 def _stored(saga: SagaRow) -> SagaRow:
     """As it comes back: labels are searched, so their text is made anew."""
@@ -107,6 +145,8 @@ class _Database:
         self.lock = threading.RLock()
         self.hanging = threading.Event()
         self.down = False
+        self.recovered = False
+        """Whether a recovery runs."""
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -138,10 +178,27 @@ class MemoryStore:
         with self._database.transaction():
             return self._database.meta
 
-    def shard(self, shard: int) -> ShardStore:
+    def shard(self, shard: int, state: DatabaseState = "ready") -> ShardStore:
         """See the port."""
         with self._database.transaction():
-            return MemoryShardStore(self._database, shard, self._crash_point)
+            return MemoryShardStore(self._database, shard, state, self._crash_point)
+
+    @contextmanager
+    def recovering(self) -> Generator[None]:
+        """See the port."""
+        with self._database.transaction():
+            if self._database.recovered:
+                raise Unavailable("expected to be the only recovery of the store in memory, got another one that runs")
+            self._database.recovered = True
+        try:
+            yield
+        finally:
+            self._database.recovered = False
+
+    def set_state(self, state: DatabaseState) -> None:
+        """See the port."""
+        with self._database.transaction():
+            self._database.meta = replace(self._database.meta, state=state)
 
     def save_definitions(self, definitions: Sequence[Definition]) -> None:
         """See the port."""
@@ -182,11 +239,6 @@ class MemoryStore:
         with self._database.lock:
             self._database.failures.setdefault(call, deque()).append(failure)
 
-    def set_state(self, state: str) -> None:
-        """Set ``meta.state``."""
-        with self._database.lock:
-            self._database.meta = replace(self._database.meta, state=state)
-
     def contents(self, shard: int) -> Contents:
         """All of one shard."""
         with self._database.lock:
@@ -206,9 +258,10 @@ class MemoryStore:
 class MemoryShardStore:
     """One connection, serving one shard."""
 
-    def __init__(self, database: _Database, shard: int, crash_point: CrashPoint) -> None:
+    def __init__(self, database: _Database, shard: int, state: DatabaseState, crash_point: CrashPoint) -> None:
         self._database = database
         self._shard = shard
+        self._state = state
         self._crash_point = crash_point
         self._gone = threading.Event()
         self._called_at: float | None = None
@@ -225,8 +278,10 @@ class MemoryShardStore:
             row = tables.row
             batch = owner_batch(row)
             assert batch.previous == row.chain, "an owner batch follows the row it was made from"
-            if meta.state != "ready":
-                raise DatabaseNotReady(f"shard {self._shard}: expected a database that is ready, it is {meta.state}")
+            if meta.state != self._state:
+                raise DatabaseNotReady(
+                    f"shard {self._shard}: expected a database that is {self._state}, it is {meta.state}"
+                )
             self._crash_point("take_over.before_commit")
             tables.append(batch)
         return row
@@ -235,15 +290,35 @@ class MemoryShardStore:
         """See the port."""
         self._crash_point("append.before_commit")
         with self._call("append") as (tables, meta):
-            if tables.row.chain == batch.previous and meta.state == "ready":
+            if tables.row.chain == batch.previous and meta.state == self._state:
                 assert batch.seq == tables.row.seq + 1, f"expected batch {tables.row.seq + 1}, got {batch.seq}"
                 tables.append(batch)
             elif tables.row.chain != batch.chain:
-                raise OwnershipLost(
-                    f"shard {self._shard}: expected chain {batch.previous.hex()[:16]}, got "
-                    f"{tables.row.chain.hex()[:16]} at seq {tables.row.seq}, in a database that is {meta.state}"
-                )
+                raise self._lost_race(batch.previous, tables, meta)
         self._crash_point("append.after_commit")
+
+    def load(self, passage: Passage) -> None:
+        """See the port."""
+        self._crash_point("load.before_commit")
+        with self._call("load") as (tables, meta):
+            if tables.row.chain == passage.previous and meta.state == self._state:
+                tables.load(passage)
+            elif tables.row.chain != passage.chain:
+                raise self._lost_race(passage.previous, tables, meta)
+        self._crash_point("load.after_commit")
+
+    def reset(self, chain: bytes) -> None:
+        """See the port."""
+        with self._call("reset") as (tables, meta):
+            if tables.row.chain not in (chain, GENESIS) or meta.state != self._state:
+                raise self._lost_race(chain, tables, meta)
+            tables.reset()
+
+    def _lost_race(self, expected: bytes, tables: _Tables, meta: Meta) -> OwnershipLost:
+        return OwnershipLost(
+            f"shard {self._shard}: expected chain {expected.hex()[:16]}, got {tables.row.chain.hex()[:16]} at seq "
+            f"{tables.row.seq}, in a database that is {meta.state}"
+        )
 
     def outbox(self, above: int, limit: int) -> list[OutboxRow]:
         """See the port."""

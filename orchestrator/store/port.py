@@ -6,8 +6,9 @@ closed and the shard is taken over again.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.errors import ConfigError
@@ -18,6 +19,9 @@ FORMAT: Final = 1
 """Of the tables: the number of the last migration."""
 BATCH_FORMAT: Final = 1
 """Of batches and events in a shard; a shard that newer code has taken over is refused."""
+
+DatabaseState: TypeAlias = Literal["ready", "recovering"]
+"""``meta.state``: what the database is for. While it is recovering only a recovery takes over, appends and loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,28 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """Consecutive batches as the journal has them, on their way back into a database; loaded whole or not at all."""
+
+    shard: int
+    previous: bytes
+    """The chain before them."""
+    seq: int
+    """Of the last batch; it and what follows is what the shard's row says afterwards."""
+    chain: bytes
+    owner: str
+    next_requests: int
+    next_replies: int
+    now_ms: int
+    events: Sequence[tuple[int, EventRow]] = ()
+    """With the batch of each."""
+    sagas: Sequence[tuple[int, SagaRow]] = ()
+    """The last state of every saga that they changed, and the batch that changed it last; inserted or replaced."""
+    incidents: Sequence[tuple[int, IncidentRow]] = ()
+    """Of these sagas, all; inserted or replaced."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxHead:
     """Which batch an outbox row is."""
 
@@ -190,7 +216,7 @@ def check_format(meta: Meta) -> None:
 
 
 class ShardStore(Protocol):
-    """One connection, serving one shard."""
+    """One connection, serving one shard of a database that is in the state it was opened for."""
 
     def snapshot(self) -> Snapshot:
         """Row, outbox heads and ``meta.state`` of one moment; a shard never used is seq 0, ``GENESIS``, offsets 0.
@@ -200,7 +226,7 @@ class ShardStore(Protocol):
         ...
 
     def take_over(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
-        """In one transaction lock the row, refuse unless ready, append the batch made from it; return the row read.
+        """In one transaction lock the row, check the state, append the batch made from it; return the row read.
 
         A former owner that holds the lock for more than 2 s is ended (``pg_terminate_backend``).
         Raises ``DatabaseNotReady``, ``ShardRefused`` when newer code has had the shard, ``BatchRefused``.
@@ -208,11 +234,25 @@ class ShardStore(Protocol):
         ...
 
     def append(self, batch: Batch) -> None:
-        """Append by compare-and-set on the chain, while ``meta.state`` is ``ready``.
+        """Append by compare-and-set on the chain, while the database is in the store's state.
 
         A batch whose chain the row carries already was appended by an earlier call whose answer was lost: no error.
-        Raises ``OwnershipLost`` when the row has another history or a recovery runs, ``BatchRefused`` when a
+        Raises ``OwnershipLost`` when the row has another history or the state is another, ``BatchRefused`` when a
         constraint forbids it; after both the shard store can be used on.
+        """
+        ...
+
+    def load(self, passage: Passage) -> None:
+        """Load what the journal has by compare-and-set on the chain, while the database is recovering.
+
+        A passage that was loaded by an earlier call whose answer was lost is no error. Raises as ``append`` does.
+        """
+        ...
+
+    def reset(self, chain: bytes) -> None:
+        """Back to the genesis, while the database is recovering and the shard's row has this chain: delete its rows.
+
+        A shard that is at its genesis is no error. Raises ``OwnershipLost`` when the row has another history.
         """
         ...
 
@@ -259,8 +299,19 @@ class Store(Protocol):
         """Raises ``ConfigError`` when the schema is missing or of another format."""
         ...
 
-    def shard(self, shard: int) -> ShardStore:
-        """A new connection for this shard. Raises ``ConfigError`` for wrong credentials or a missing database."""
+    def shard(self, shard: int, state: DatabaseState = "ready") -> ShardStore:
+        """A new connection for this shard, which changes it while the database is in this state only.
+
+        Raises ``ConfigError`` for wrong credentials or a missing database.
+        """
+        ...
+
+    def recovering(self) -> AbstractContextManager[None]:
+        """While the block runs no other process has such a block. Raises ``Unavailable`` when one has."""
+        ...
+
+    def set_state(self, state: DatabaseState) -> None:
+        """Set ``meta.state``; appends that had begun under another state are over when it returns."""
         ...
 
     def save_definitions(self, definitions: Sequence[Definition]) -> None:

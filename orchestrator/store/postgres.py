@@ -16,10 +16,12 @@ import psycopg
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import ConfigError, DatabaseNotReady, OwnershipLost, ShardRefused, Unavailable
 from orchestrator.store import arrays, queries
+from orchestrator.store.parameters import batch_parameters, passage_parameters
 from orchestrator.store.connection import (
     LOCK_TIMEOUT_MS,
     OWNER_SESSION,
     READER_SESSION,
+    RECOVERY_SESSION,
     SESSION,
     Breaker,
     Server,
@@ -29,11 +31,14 @@ from orchestrator.store.connection import (
 )
 from orchestrator.store.port import (
     BATCH_FORMAT,
+    GENESIS,
     Batch,
+    DatabaseState,
     Definition,
     Meta,
     OutboxHead,
     OutboxRow,
+    Passage,
     SagaRow,
     ShardRow,
     ShardStore,
@@ -49,6 +54,7 @@ LOCK_ATTEMPTS: Final = 3
 """How often a take-over waits for the row; before each further one it ends the session that holds it."""
 END_SESSION_MS: Final = 1_000
 """How long a take-over waits for an ended session to be gone."""
+RECOVERY_KEY: Final = 0x5341_4752  # "SAGR": the key of the advisory lock
 
 
 class PostgresStore:
@@ -73,10 +79,28 @@ class PostgresStore:
             return check_durability(connection)
 
     @waiting()
-    def shard(self, shard: int) -> ShardStore:
+    def shard(self, shard: int, state: DatabaseState = "ready") -> ShardStore:
         """See the port."""
-        connection = connect(self._server, f"saga shard {shard}", OWNER_SESSION)
-        return PostgresShardStore(shard, self._server, connection, self._crash_point)
+        session = OWNER_SESSION if state == "ready" else RECOVERY_SESSION
+        connection = connect(self._server, f"saga shard {shard}", session)
+        return PostgresShardStore(shard, state, self._server, connection, self._crash_point)
+
+    @contextmanager
+    def recovering(self) -> Generator[None]:
+        """See the port."""
+        with self._connected(RECOVERY_SESSION) as connection:
+            (locked,) = connection.execute(_SQL["try_recovery_lock"], {"key": RECOVERY_KEY}).fetchone() or (False,)
+            if not locked:
+                raise Unavailable(
+                    f"expected to be the only recovery of {self._server.name}, got another one that runs: wait for it"
+                )
+            yield
+
+    def set_state(self, state: DatabaseState) -> None:
+        """See the port."""
+        with self._connected(RECOVERY_SESSION) as connection, connection.transaction():
+            connection.execute(_SQL["lock_shards"])
+            connection.execute(_SQL["set_state"], {"state": state})
 
     def save_definitions(self, definitions: Sequence[Definition]) -> None:
         """See the port."""
@@ -104,8 +128,16 @@ class PostgresStore:
 class PostgresShardStore:
     """One connection, serving one shard; used by one thread at a time, but for ``calling_s`` and ``terminate``."""
 
-    def __init__(self, shard: int, server: Server, connection: psycopg.Connection, crash_point: CrashPoint) -> None:
+    def __init__(
+        self,
+        shard: int,
+        state: DatabaseState,
+        server: Server,
+        connection: psycopg.Connection,
+        crash_point: CrashPoint,
+    ) -> None:
         self._shard = shard
+        self._state = state
         self._server = server
         self._connection = connection
         self._crash_point = crash_point
@@ -140,7 +172,7 @@ class PostgresShardStore:
 
     def append(self, batch: Batch) -> None:
         """See the port."""
-        parameters = _parameters(batch)
+        parameters = {**batch_parameters(batch), "state": self._state}
         self._crash_point("append.before_commit")
         with self._call():
             row = self._execute("append", parameters).fetchone()
@@ -149,6 +181,22 @@ class PostgresShardStore:
             else:
                 assert row[0] == batch.seq, f"expected batch {batch.seq} after its chain, got {row[0]}"
         self._crash_point("append.after_commit")
+
+    def load(self, passage: Passage) -> None:
+        """See the port."""
+        parameters = {**passage_parameters(passage), "state": self._state}
+        self._crash_point("load.before_commit")
+        with self._call():
+            if self._execute("load", parameters).fetchone() is None:
+                self._lost_race(passage)
+        self._crash_point("load.after_commit")
+
+    def reset(self, chain: bytes) -> None:
+        """See the port."""
+        given = {"shard": self._shard, "chain": chain, "genesis": GENESIS, "state": self._state}
+        with self._call():
+            if self._execute("reset", given).fetchone() is None:
+                raise OwnershipLost(f"shard {self._shard}: expected chain {chain.hex()[:16]}, got another history")
 
     def outbox(self, above: int, limit: int) -> list[OutboxRow]:
         """See the port."""
@@ -230,12 +278,12 @@ class PostgresShardStore:
                 )
             batch = owner_batch(row)
             assert batch.previous == row.chain, "an owner batch follows the row it was made from"
-            if self._execute("append", _parameters(batch)).fetchone() is None:
+            if self._execute("append", {**batch_parameters(batch), "state": self._state}).fetchone() is None:
                 # The chain is locked and right, so it is the other condition. Asked for in the same statement, because
                 # the state may change until then.
                 raise DatabaseNotReady(
-                    f"shard {self._shard}: expected a database that is ready at {self._server.name}, saga.meta says "
-                    f"that it is being recovered, which this version never does: let the version that began it end it"
+                    f"shard {self._shard}: expected a database that is {self._state} at {self._server.name}, saga.meta "
+                    f"says that it is not: `saga recover` works on it, or was stopped; let it end, or call it again"
                 )
             self._crash_point("take_over.before_commit")
         return row
@@ -244,7 +292,7 @@ class PostgresShardStore:
         held = {"shard": self._shard, "held_ms": LOCK_TIMEOUT_MS, "wait_ms": END_SESSION_MS}
         self._execute("end_lock_holder", held)
 
-    def _lost_race(self, batch: Batch) -> None:
+    def _lost_race(self, batch: Batch | Passage) -> None:
         found = self._execute("whose", {"shard": self._shard}).fetchone()
         if found is None:
             raise self._no_such_shard()
@@ -252,7 +300,7 @@ class PostgresShardStore:
         if chain == batch.chain:
             return
         raise OwnershipLost(
-            f"shard {self._shard}: expected seq {batch.seq - 1} with chain {batch.previous.hex()[:16]}, got seq {seq} "
+            f"shard {self._shard}: expected chain {batch.previous.hex()[:16]} before seq {batch.seq}, got seq {seq} "
             f"with chain {chain.hex()[:16]} of owner {owner}, in a database that is {state}"
         )
 
@@ -269,44 +317,3 @@ def saga_row(row: Sequence[Any]) -> SagaRow:
     if labels != "{}":
         labels = json.dumps(json.loads(labels), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return SagaRow(saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms)
-
-
-def _parameters(batch: Batch) -> dict[str, Any]:
-    """The parameters of ``append``."""
-    events, sagas, incidents = batch.events, batch.sagas, batch.incidents
-    texts, jsons, bigints = arrays.texts, arrays.jsons, arrays.bigints
-    return {
-        "shard": batch.shard,
-        "previous": batch.previous,
-        "chain": batch.chain,
-        "owner": batch.owner,
-        "format": BATCH_FORMAT,
-        "next_requests": batch.next_requests,
-        "next_replies": batch.next_replies,
-        "now_ms": batch.now_ms,
-        "records": batch.records,
-        "event_saga_ids": texts([event.saga_id for event in events]),
-        "event_numbers": bigints([event.number for event in events]),
-        "event_types": texts([event.type for event in events]),
-        "event_data": jsons([event.data for event in events]),
-        "event_topics": texts([event.topic for event in events]),
-        "event_partitions": bigints([event.partition for event in events]),
-        "event_offsets": bigints([event.offset for event in events]),
-        "saga_ids": texts([saga.saga_id for saga in sagas]),
-        "saga_names": texts([saga.saga for saga in sagas]),
-        "saga_blueprints": texts([saga.blueprint for saga in sagas]),
-        "saga_statuses": texts([saga.status for saga in sagas]),
-        "saga_versions": bigints([saga.version for saga in sagas]),
-        "saga_states": jsons([saga.state for saga in sagas]),
-        "saga_dues": bigints([saga.due_ms for saga in sagas]),
-        "saga_labels": texts([saga.labels for saga in sagas]),
-        "saga_starts": bigints([saga.started_ms for saga in sagas]),
-        "saga_ends": bigints([saga.ended_ms for saga in sagas]),
-        "incident_saga_ids": texts([incident.saga_id for incident in incidents]),
-        "incident_numbers": bigints([incident.number for incident in incidents]),
-        "incident_steps": texts([incident.step for incident in incidents]),
-        "incident_reasons": texts([incident.reason for incident in incidents]),
-        "incident_texts": texts([incident.text for incident in incidents]),
-        "incident_opens": bigints([incident.opened_ms for incident in incidents]),
-        "incident_closes": bigints([incident.closed_ms for incident in incidents]),
-    }

@@ -37,14 +37,14 @@ where s.shard = %(shard)s::integer and l.pid <> pg_backend_pid()
 
 -- name: append
 -- The compare-and-set and the whole batch, in one statement: it is its own transaction, so a client that stops in the
--- middle holds no lock. Gives the new seq, or no row when the shard has another history or a recovery runs.
+-- middle holds no lock. Gives the new seq, or no row when the shard has another history or the database another state.
 -- Locks the shard's row first: everything else is inserted `from head`, which is empty until the row is locked.
 with head as (
     update saga.shards
     set seq = seq + 1, chain = %(chain)s::bytea, owner = %(owner)s::text, format = %(format)s::integer,
         next_requests = %(next_requests)s::bigint, next_replies = %(next_replies)s::bigint, now_ms = %(now_ms)s::bigint
     where shard = %(shard)s::integer and chain = %(previous)s::bytea
-        and exists (select from saga.meta where state = 'ready')
+        and exists (select from saga.meta where state = %(state)s::text)
     returning *
 ), outbox as (
     insert into saga.outbox (shard, seq, chain, owner, next_requests, next_replies, now_ms, records)
@@ -80,6 +80,85 @@ with head as (
         opened_ms = excluded.opened_ms, closed_ms = excluded.closed_ms
 )
 select seq from head;
+
+
+-- name: load
+-- What the journal has of several batches, in one statement as `append` has it: the same compare-and-set, while the
+-- database is being recovered. No outbox rows: all of it is published.
+with head as (
+    update saga.shards
+    set seq = %(seq)s::bigint, chain = %(chain)s::bytea, owner = %(owner)s::text, format = %(format)s::integer,
+        next_requests = %(next_requests)s::bigint, next_replies = %(next_replies)s::bigint, now_ms = %(now_ms)s::bigint
+    where shard = %(shard)s::integer and chain = %(previous)s::bytea
+        and exists (select from saga.meta where state = %(state)s::text)
+    returning *
+), events as (
+    insert into saga.events (shard, saga_id, number, seq, type, data, topic, partition, "offset")
+    select head.shard, e.id, e.number, e.seq, e.type, e.data, e.topic, e.partition, e.at
+    from head, unnest(%(event_saga_ids)s::text[], %(event_numbers)s::bigint[], %(event_seqs)s::bigint[],
+        %(event_types)s::text[], %(event_data)s::json[], %(event_topics)s::text[], %(event_partitions)s::bigint[],
+        %(event_offsets)s::bigint[]
+    ) as e (id, number, seq, type, data, topic, partition, at)
+), sagas as (
+    insert into saga.sagas as old (shard, saga_id, seq, saga, blueprint, status, version, state, due_ms, labels,
+        started_ms, ended_ms)
+    select head.shard, s.id, s.seq, s.saga, s.blueprint, s.status, s.version, s.state, s.due, s.labels::jsonb,
+        s.started, s.ended
+    from head, unnest(%(saga_ids)s::text[], %(saga_seqs)s::bigint[], %(saga_names)s::text[],
+        %(saga_blueprints)s::text[], %(saga_statuses)s::text[], %(saga_versions)s::bigint[], %(saga_states)s::json[],
+        %(saga_dues)s::bigint[], %(saga_labels)s::text[], %(saga_starts)s::bigint[], %(saga_ends)s::bigint[]
+    ) as s (id, seq, saga, blueprint, status, version, state, due, labels, started, ended)
+    on conflict (shard, saga_id) do update
+    set seq = excluded.seq, saga = excluded.saga, blueprint = excluded.blueprint, status = excluded.status,
+        version = excluded.version, state = excluded.state, due_ms = excluded.due_ms, labels = excluded.labels,
+        started_ms = excluded.started_ms, ended_ms = excluded.ended_ms
+), incidents as (
+    insert into saga.incidents (shard, saga_id, number, seq, step, reason, text, opened_ms, closed_ms)
+    select head.shard, i.id, i.number, i.seq, i.step, i.reason, i.text, i.opened, i.closed
+    from head, unnest(%(incident_saga_ids)s::text[], %(incident_numbers)s::bigint[], %(incident_seqs)s::bigint[],
+        %(incident_steps)s::text[], %(incident_reasons)s::text[], %(incident_texts)s::text[],
+        %(incident_opens)s::bigint[], %(incident_closes)s::bigint[]
+    ) as i (id, number, seq, step, reason, text, opened, closed)
+    on conflict (shard, saga_id, number) do update
+    set seq = excluded.seq, step = excluded.step, reason = excluded.reason, text = excluded.text,
+        opened_ms = excluded.opened_ms, closed_ms = excluded.closed_ms
+)
+select seq from head;
+
+
+-- name: reset
+-- A shard whose history is not the journal's, back to its genesis, in one statement.
+with head as (
+    update saga.shards
+    set seq = 0, chain = %(genesis)s::bytea, owner = '', next_requests = 0, next_replies = 0, now_ms = 0
+    where shard = %(shard)s::integer and chain in (%(chain)s::bytea, %(genesis)s::bytea)
+        and exists (select from saga.meta where state = %(state)s::text)
+    returning *
+), outbox as (
+    delete from saga.outbox using head where outbox.shard = head.shard
+), events as (
+    delete from saga.events using head where events.shard = head.shard
+), sagas as (
+    delete from saga.sagas using head where sagas.shard = head.shard
+), incidents as (
+    delete from saga.incidents using head where incidents.shard = head.shard
+)
+select seq from head;
+
+
+-- name: try_recovery_lock
+-- One recovery at a time, for as long as its session lives.
+select pg_try_advisory_lock(%(key)s::bigint);
+
+
+-- name: lock_shards
+-- Before `meta.state` changes: appends that had begun are then over.
+lock table saga.shards in share row exclusive mode;
+
+
+-- name: set_state
+-- What the database is for from now on.
+update saga.meta set state = %(state)s::text;
 
 
 -- name: whose
