@@ -13,7 +13,7 @@ from orchestrator.errors import ConfigError
 
 CrashPoint = Callable[[str], None]
 
-NAMES: Final = (
+OF_A_RUN: Final = (
     "take_over.compared",
     "take_over.before_commit",
     "take_over.after_owner_batch",
@@ -30,6 +30,9 @@ NAMES: Final = (
     "outbox.before_delete",
     "outbox.after_delete",
     "inputs.before_delete",
+)
+"""Of `saga run`; several are passed by a recovery, too."""
+OF_A_RECOVERY: Final = (
     "recover.recovering",
     "recover.fenced",
     "load.before_commit",
@@ -38,6 +41,8 @@ NAMES: Final = (
     "recover.published",
     "recover.before_ready",
 )
+"""Of `saga recover` alone."""
+NAMES: Final = OF_A_RUN + OF_A_RECOVERY
 
 
 def nowhere(_name: str) -> None:

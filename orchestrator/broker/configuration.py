@@ -132,6 +132,16 @@ def backwards(group: str) -> Configuration:
     return {**_reader("read_committed"), "group.id": group, "fetch.wait.max.ms": 1}
 
 
+def history(group: str) -> Configuration:
+    """The consumer that reads a partition from end to end, as fast as it can: 16 MB ahead, 4 MB a fetch."""
+    return {
+        **backwards(group),
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 16 * 1_024,
+        "max.partition.fetch.bytes": 4 * 1_048_576,
+    }
+
+
 def membership(group: str, protocol: str, session_timeout_ms: int) -> Configuration:
     """The consumer that is a member of the group and reads nothing."""
     common: Configuration = {

@@ -10,7 +10,7 @@ from orchestrator.broker.membership import KafkaMembership
 from orchestrator.broker.port import InputPosition, TopicDescription, TopicSpec
 from orchestrator.broker.producer import KafkaProducer
 from orchestrator.broker.publisher import Publisher
-from orchestrator.broker.tail import KafkaFollower, Tail
+from orchestrator.broker.tail import KafkaFollower, KafkaHistory, Tail
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.settings import Settings
 from orchestrator.turns import waiting
@@ -78,6 +78,10 @@ class KafkaBroker:
     def follower(self, topic: str) -> KafkaFollower:
         """See the port."""
         return KafkaFollower(self._connection, self.names.group, self._admin, topic)
+
+    def history(self, topic: str, partition: int) -> KafkaHistory:
+        """See the port."""
+        return KafkaHistory(self._connection, self.names.group, self._admin, (topic, partition))
 
     @waiting()
     def last(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:

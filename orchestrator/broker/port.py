@@ -5,7 +5,7 @@ in its adapter. Objects are used by one thread at a time. A shard has a consumer
 one shard's trouble is its own; the consumer group only says who *should* own which shard.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -143,6 +143,22 @@ class Follower(Protocol):
         ...
 
 
+class History(Protocol):
+    """A reader of what a partition holds, from any offset to one that was fixed before (read_committed)."""
+
+    def bounds(self) -> tuple[int, int]:
+        """The first offset that is there, and the stable end."""
+        ...
+
+    def pages(self, start: int, end: int) -> Iterator[Sequence[IncomingRecord]]:
+        """Every record from ``start`` on and below ``end``, some at a time; to be left early by whoever has enough."""
+        ...
+
+    def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
 class Broker(Protocol):
     """One Kafka cluster as one namespace sees it."""
 
@@ -160,6 +176,10 @@ class Broker(Protocol):
 
     def follower(self, topic: str) -> Follower:
         """Read ``topic[0]`` from its beginning."""
+        ...
+
+    def history(self, topic: str, partition: int) -> History:
+        """Read ``topic[partition]`` from anywhere."""
         ...
 
     def last(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:

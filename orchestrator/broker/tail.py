@@ -1,4 +1,4 @@
-"""The last committed record of a partition that is wanted, and the whole of a small topic.
+"""The last committed record of a partition that is wanted, the whole of a small topic, any part of a large one.
 
 Reads only what is committed. A partition's offsets have gaps (control records, aborted transactions, compaction,
 deleted beginnings), so a window of offsets may hold nothing, and the next record may lie behind it.
@@ -6,7 +6,7 @@ deleted beginnings), so a window of offsets may hold nothing, and the next recor
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
@@ -45,6 +45,17 @@ class PartitionReader:
     def read(self, take: Callable[[IncomingRecord], None], position: int, end: int) -> int:
         """Hand over every record below ``end``, and what came with them; return the position after all of it.
 
+        ``position`` is where it stands. Raises as ``pages`` does.
+        """
+        for page, after in self.pages(position, end):
+            for record in page:
+                take(record)
+            position = after
+        return position
+
+    def pages(self, position: int, end: int) -> Iterator[tuple[list[IncomingRecord], int]]:
+        """Records as they come, and the position after them, until it is ``end``; the last may bring more.
+
         ``position`` is where it stands.
         Raises ``Unavailable`` when nothing comes for ``ANSWER_SECONDS``, and for any error but end-of-partition.
         """
@@ -55,19 +66,20 @@ class PartitionReader:
                 if time.monotonic() > until:
                     raise Unavailable(f"Kafka: expected records up to offset {end}, got none behind {position} in time")
                 continue
+            page: list[IncomingRecord] = []
             for message in (first, *consumer.consume(CONSUME_MAX, 0)):
                 error, offset = message.error(), message.offset()
                 if error is None:
                     record = record_of(message)
                     position = record.offset + 1
-                    take(record)
+                    page.append(record)
                 elif error.code() == Local.PARTITION_EOF and offset is not None:
                     position = max(position, offset)
                 else:
                     doing = f"read {self._place} up to offset {end} in the name of the consumer group {self._group}"
                     raise self._trouble.explained(error, doing)
+            yield page, position
             until = time.monotonic() + ANSWER_SECONDS
-        return position
 
     def stop(self) -> None:
         """Fetch nothing more until the next ``start``."""
@@ -167,3 +179,33 @@ class KafkaFollower:
         """See the port."""
         with self._lock:
             self._throw_away()
+
+
+class KafkaHistory:
+    """Reads one partition from where it is told; see the port."""
+
+    def __init__(self, connection: configuration.Connection, group: str, admin: Admin, place: tuple[str, int]) -> None:
+        self._connection = connection
+        self._group = group
+        self._admin = admin
+        self._place = place
+        self._reader: PartitionReader | None = None
+
+    def bounds(self) -> tuple[int, int]:
+        """See the port."""
+        (first,), (end,) = self._admin.beginnings([self._place]), self._admin.stable_ends([self._place])
+        return first, end
+
+    def pages(self, start: int, end: int) -> Iterator[Sequence[IncomingRecord]]:
+        """See the port. Raises ``Unavailable``; what an earlier call has read ahead is forgotten."""
+        if self._reader is None:
+            self._reader = PartitionReader(self._connection, configuration.history(self._group))
+        self._reader.start(*self._place, start)
+        for page, _ in self._reader.pages(start, end):
+            yield [record for record in page if record.offset < end] if page and page[-1].offset >= end else page
+
+    def close(self) -> None:
+        """See the port."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None

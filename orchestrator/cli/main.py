@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "retry": "try again what waits in a saga's incident",
     "compile": "a saga's blueprint, as JSON",
     "diagram": "a saga as a Mermaid diagram",
+    "recover": "rebuild the database from the journals",
     "acls": "the least rights in Kafka of the orchestrator and of each participant",
     "schemas": "the Avro schemas of a saga's messages, for other languages",
     "connector": "a ready-made participant: commands become HTTP requests",

@@ -73,7 +73,8 @@ class TakeOver:
             done.topic_ids = _compare_unfenced(ports)
             ports.crash_point("take_over.compared")
         elif done.head is None:
-            done.head = self._append_owner_batch(now_ms)
+            self._owner = self.new_owner()
+            done.head = append_owner_batch(ports.store, self._owner, now_ms)
             ports.crash_point("take_over.after_owner_batch")
         elif done.producer is None:
             done.producer = ports.broker.producer(ports.shard)
@@ -93,20 +94,23 @@ class TakeOver:
         if self._progress.producer is not None:
             self._progress.producer.close()
 
-    def _append_owner_batch(self, now_ms: int) -> Head:
-        """The batch that fences the former owner in Postgres: it has no records, and an id that nobody else has."""
-        self._owner = self.new_owner()
-        appended: list[Head] = []
 
-        def owner_batch(row: ShardRow) -> Batch:
-            previous = Head.of(row)
-            head = Head(row.seq + 1, b"", row.next_requests, row.next_replies, max(now_ms, row.now_ms))
-            batch, _, after = seal(row.shard, self._owner, previous, head, Draft())
-            appended.append(after)
-            return batch
+def append_owner_batch(store: ShardStore, owner: str, now_ms: int) -> Head:
+    """Append the batch that fences the former owner in Postgres, of no records, with an id that nobody else has.
 
-        self.ports.store.take_over(owner_batch)
-        return appended[-1]
+    Returns the head after it. Raises as ``ShardStore.take_over`` does.
+    """
+    appended: list[Head] = []
+
+    def owner_batch(row: ShardRow) -> Batch:
+        previous = Head.of(row)
+        head = Head(row.seq + 1, b"", row.next_requests, row.next_replies, max(now_ms, row.now_ms))
+        batch, _, after = seal(row.shard, owner, previous, head, Draft())
+        appended.append(after)
+        return batch
+
+    store.take_over(owner_batch)
+    return appended[-1]
 
 
 def read_footer(ports: Ports) -> LastFooter:

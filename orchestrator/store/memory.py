@@ -98,6 +98,8 @@ class _Tables:
             )
         offsets = passage.next_requests, passage.next_replies
         self.row = ShardRow(passage.shard, passage.seq, passage.chain, *offsets, passage.now_ms)
+        last = passage.seq, passage.chain, passage.owner, *offsets, passage.now_ms, passage.records
+        self.outbox = {passage.seq: OutboxRow(*last)}
         self.events.update(((event.saga_id, event.number), event) for _, event in passage.events)
         self.sagas.update((saga.saga_id, _stored(saga)) for _, saga in passage.sagas)
         self.incidents.update(((incident.saga_id, incident.number), incident) for _, incident in passage.incidents)
@@ -119,7 +121,7 @@ def _as_batch(passage: Passage) -> Batch:
         next_requests=passage.next_requests,
         next_replies=passage.next_replies,
         now_ms=passage.now_ms,
-        records=b"",
+        records=passage.records,
         events=[event for _, event in passage.events],
         sagas=[saga for _, saga in passage.sagas],
         incidents=[incident for _, incident in passage.incidents],

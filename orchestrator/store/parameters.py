@@ -13,7 +13,6 @@ def batch_parameters(batch: Batch) -> Parameters:
     """Of ``append``. Raises ``BatchRefused`` for what no column can hold."""
     return {
         **_head(batch),
-        "records": batch.records,
         **_events(batch.events),
         **_sagas(batch.sagas),
         **_incidents(batch.incidents),
@@ -45,6 +44,7 @@ def _head(written: Batch | Passage) -> Parameters:
         "next_requests": written.next_requests,
         "next_replies": written.next_replies,
         "now_ms": written.now_ms,
+        "records": written.records,
     }
 
 

@@ -125,6 +125,8 @@ class Passage:
     next_requests: int
     next_replies: int
     now_ms: int
+    records: bytes
+    """Of an outbox row without records: all of them are published."""
     events: Sequence[tuple[int, EventRow]] = ()
     """With the batch of each."""
     sagas: Sequence[tuple[int, SagaRow]] = ()

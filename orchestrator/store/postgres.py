@@ -16,7 +16,6 @@ import psycopg
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import ConfigError, DatabaseNotReady, OwnershipLost, ShardRefused, Unavailable
 from orchestrator.store import arrays, queries
-from orchestrator.store.parameters import batch_parameters, passage_parameters
 from orchestrator.store.connection import (
     LOCK_TIMEOUT_MS,
     OWNER_SESSION,
@@ -29,6 +28,7 @@ from orchestrator.store.connection import (
     connect,
     translated,
 )
+from orchestrator.store.parameters import batch_parameters, passage_parameters
 from orchestrator.store.port import (
     BATCH_FORMAT,
     GENESIS,

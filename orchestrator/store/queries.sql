@@ -84,7 +84,8 @@ select seq from head;
 
 -- name: load
 -- What the journal has of several batches, in one statement as `append` has it: the same compare-and-set, while the
--- database is being recovered. No outbox rows: all of it is published.
+-- database is being recovered. Of the outbox the row of the last batch alone: all of it is published, and a later
+-- comparison needs the row at the footer.
 with head as (
     update saga.shards
     set seq = %(seq)s::bigint, chain = %(chain)s::bytea, owner = %(owner)s::text, format = %(format)s::integer,
@@ -92,6 +93,11 @@ with head as (
     where shard = %(shard)s::integer and chain = %(previous)s::bytea
         and exists (select from saga.meta where state = %(state)s::text)
     returning *
+), published as (
+    delete from saga.outbox using head where outbox.shard = head.shard
+), outbox as (
+    insert into saga.outbox (shard, seq, chain, owner, next_requests, next_replies, now_ms, records)
+    select shard, seq, chain, owner, next_requests, next_replies, now_ms, %(records)s::bytea from head
 ), events as (
     insert into saga.events (shard, saga_id, number, seq, type, data, topic, partition, "offset")
     select head.shard, e.id, e.number, e.seq, e.type, e.data, e.topic, e.partition, e.at

@@ -19,7 +19,7 @@ from demo.system import EXAMPLE, SAGA, Service, System, SystemOptions
 from demo.watcher import Watcher
 from examples.money_transfer.saga import money_transfer
 from orchestrator.client.client import Client
-from orchestrator.crashpoints import NAMES
+from orchestrator.crashpoints import OF_A_RUN
 from orchestrator.errors import Compensated
 from tests.servers import new_directory
 
@@ -28,7 +28,7 @@ TRANSFERS = 20
 """For each crash point: enough for several batches in both shards."""
 REPEAT = int(os.environ.get("SAGA_TEST_REPEAT", "1"))
 """How often each crash point is tried: `make test-crash REPEAT=5`."""
-KILLS = len(NAMES) * REPEAT
+KILLS = len(OF_A_RUN) * REPEAT
 SESSION_MS = 1_000
 DEATH_S = 60.0
 OUTCOME_S = 60.0
@@ -102,7 +102,7 @@ def wait_for_death(service: Service) -> None:
 
 
 @pytest.mark.parametrize("time", range(1, REPEAT + 1))
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OF_A_RUN)
 def test_killed_at(ride: Ride, name: str, time: int, request: pytest.FixtureRequest) -> None:
     doomed = ride.system.service(f"doomed-{name}-{time}", [*SAGA, "run"], {"SAGA_TEST_CRASH_AT": f"{name}:1"})
     survivor = ride.system.service(f"survivor-{name}-{time}", [*SAGA, "run"])

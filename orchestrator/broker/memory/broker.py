@@ -3,7 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from orchestrator.broker.configuration import batch_bytes
-from orchestrator.broker.memory.clients import MemoryFollower, MemoryInputs, MemoryMembership, MemoryProducer
+from orchestrator.broker.memory.clients import (
+    MemoryFollower,
+    MemoryHistory,
+    MemoryInputs,
+    MemoryMembership,
+    MemoryProducer,
+)
 from orchestrator.broker.memory.cluster import MemoryCluster
 from orchestrator.broker.port import InputPosition, TopicDescription, TopicSpec
 from orchestrator.crashpoints import CrashPoint, nowhere
@@ -46,6 +52,10 @@ class MemoryBroker:
     def follower(self, topic: str) -> MemoryFollower:
         """See the port."""
         return MemoryFollower(self.cluster, topic)
+
+    def history(self, topic: str, partition: int) -> MemoryHistory:
+        """See the port."""
+        return MemoryHistory(self.cluster, topic, partition)
 
     def last(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
         """See the port."""

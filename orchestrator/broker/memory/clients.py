@@ -1,7 +1,8 @@
-"""What a process holds of the cluster in memory: a membership, a shard's inputs, a relay's producer, a follower."""
+"""What a process holds of the cluster in memory: a membership, a shard's inputs, a relay's producer, readers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Final
 
 from orchestrator.broker.configuration import batch_bytes
 from orchestrator.broker.memory.cluster import MemoryCluster
@@ -10,6 +11,9 @@ from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import InputsDeleted, TopicMismatch
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
+
+PAGE: Final = 7
+"""Records that a history gives at once: few, so that a test has several pages."""
 
 
 class MemoryMembership:
@@ -204,6 +208,33 @@ class MemoryFollower:
             records = list(log.committed(self._next, end))
             self._next = max(self._next, end)
             return records
+
+    def close(self) -> None:
+        """See the port."""
+
+
+class MemoryHistory:
+    """Reads one partition from anywhere, a few records at a time."""
+
+    def __init__(self, cluster: MemoryCluster, topic: str, partition: int) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._partition = partition
+
+    def bounds(self) -> tuple[int, int]:
+        """See the port."""
+        with self._cluster.changed:
+            self._cluster.enter()
+            log = self._cluster.log(self._topic, self._partition)
+            return log.start, log.stable_end
+
+    def pages(self, start: int, end: int) -> Iterator[Sequence[IncomingRecord]]:
+        """See the port."""
+        with self._cluster.changed:
+            self._cluster.enter()
+            records = list(self._cluster.log(self._topic, self._partition).committed(start, end))
+        for first in range(0, len(records), PAGE):
+            yield records[first : first + PAGE]
 
     def close(self) -> None:
         """See the port."""

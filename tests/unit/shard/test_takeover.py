@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.broker.memory import CommitFault, MemoryBroker
 from orchestrator.broker.topology import namespace_topics
-from orchestrator.crashpoints import NAMES, CrashPoint
+from orchestrator.crashpoints import OF_A_RUN, CrashPoint
 from orchestrator.errors import (
     ChainsDiverged,
     DatabaseBehind,
@@ -49,7 +49,7 @@ def run_until_killed(world: World, process: Process, rounds: int = 60) -> bool:
     return False
 
 
-IN_THIS_PROCESS = [name for name in NAMES if name != "inputs.before_delete"]
+IN_THIS_PROCESS = [name for name in OF_A_RUN if name != "inputs.before_delete"]
 """The deletion of inputs is the housekeeping's, see its own test."""
 
 

@@ -1,0 +1,159 @@
+"""Brings a database to the end of its journals, whatever it is: empty, restored from a backup, failed over, diverged.
+
+(0) the database is *recovering*: nobody else takes over or appends; (1) every relay is fenced, and these producers are
+kept: without, an old process would end its open transaction after the read; (2) the journals are read to their ends
+and (3) loaded; (4) every shard gets an owner batch, published with the producers of (1); (5) the database is *ready*.
+Who is fenced in (4) starts again at (1): somebody wrote. After a crash so does the next call, from where the rows are.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+from uuid import uuid4
+
+from orchestrator.broker.port import Broker, Fenced, Producer
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import ChainsDiverged, OwnershipLost, Unavailable
+from orchestrator.recovery.course import Plan, plan
+from orchestrator.shard.batch import unsealed
+from orchestrator.shard.catalogue import Catalogue
+from orchestrator.shard.comparison import topics_changed
+from orchestrator.shard.relay import Relay
+from orchestrator.shard.takeover import Ports, append_owner_batch, read_fenced_footer, read_footer, read_topic_ids
+from orchestrator.store.port import DatabaseState, Store
+from orchestrator.telemetry import logger
+from orchestrator.wire.topics import Topics
+
+ATTEMPTS: Final = 10
+"""How often everything begins anew because somebody wrote meanwhile."""
+RECOVERING: Final[DatabaseState] = "recovering"
+OUTBOX_READ: Final = 32
+"""Outbox rows that are read at once."""
+
+LoadAll: TypeAlias = Callable[[Sequence[Plan]], None]
+"""Loads what is planned for each shard: one after the other, or in several processes."""
+
+_log = logger("recovery")
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """What is recovered, and over which ports."""
+
+    topics: Topics
+    shards: int
+    broker: Broker
+    store: Store
+    crash_point: CrashPoint = nowhere
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+
+
+def survey(namespace: Namespace, *, wipe: bool = False) -> list[Plan]:
+    """What each shard would need as things stand; changes and fences nothing. Raises as ``plan`` does."""
+    with ExitStack() as stack:
+        return [_planned(ports, wipe=wipe, fenced=False) for ports in _all_ports(namespace, stack)]
+
+
+class Recovery:
+    """One call of `saga recover`."""
+
+    def __init__(self, namespace: Namespace, load: LoadAll, *, wipe: bool = False, drop: bool = False) -> None:
+        self._namespace = namespace
+        self._load = load
+        self._wipe = wipe
+        self._drop = drop or wipe
+        """Whether rows that are not the journal's may be deleted."""
+
+    def run(self) -> list[Plan]:
+        """Recover; returns what was done. Raises ``Unavailable``, or a refusal: the database stays *recovering*."""
+        store, crash_point = self._namespace.store, self._namespace.crash_point
+        with store.recovering():
+            store.set_state(RECOVERING)
+            crash_point("recover.recovering")
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    done = self._attempt()
+                except (Fenced, OwnershipLost) as error:
+                    _log.warning("somebody wrote meanwhile: fencing again", attempt=attempt, text=str(error))
+                    continue
+                crash_point("recover.before_ready")
+                store.set_state("ready")
+                return done
+        raise Unavailable(
+            f"expected to be the only writer of the namespace, got another one {ATTEMPTS} times: stop the "
+            f"orchestrators, and call `saga recover` again: it goes on where it stands"
+        )
+
+    def _attempt(self) -> list[Plan]:
+        namespace = self._namespace
+        with ExitStack() as stack:
+            every = _all_ports(namespace, stack)
+            producers = [_fence(ports, stack) for ports in every]
+            namespace.crash_point("recover.fenced")
+            plans = [_planned(ports, wipe=self._wipe, fenced=True) for ports in every]
+            self._expect_no_loss(plans)
+            self._load(plans)
+            # Once: what it has loaded is not to be deleted again.
+            self._wipe = False
+            namespace.crash_point("recover.loaded")
+            with closing(Catalogue(namespace.broker, namespace.topics, namespace.store.save_definitions)) as catalogue:
+                catalogue.refresh()
+            for ports, producer in zip(every, producers, strict=True):
+                _own(ports, producer, namespace.now_ms())
+            namespace.crash_point("recover.published")
+            return plans
+
+    def _expect_no_loss(self, plans: Sequence[Plan]) -> None:
+        dropped = [str(each.shard) for each in plans if each.drops]
+        if dropped and not self._drop:
+            raise ChainsDiverged(
+                f"expected shards whose history is the journal's, got another one in {', '.join(dropped)}: keep a copy "
+                f"of the database if anybody may want to look into it, and allow their rows to be deleted: "
+                f"`saga recover --yes`"
+            )
+
+
+def _all_ports(namespace: Namespace, stack: ExitStack) -> list[Ports]:
+    return [
+        Ports(
+            shard,
+            namespace.topics,
+            namespace.broker,
+            stack.enter_context(closing(namespace.store.shard(shard, RECOVERING))),
+            namespace.crash_point,
+        )
+        for shard in range(namespace.shards)
+    ]
+
+
+def _fence(ports: Ports, stack: ExitStack) -> Producer:
+    producer = stack.enter_context(closing(ports.broker.producer(ports.shard)))
+    producer.init()
+    return producer
+
+
+def _planned(ports: Ports, *, wipe: bool, fenced: bool) -> Plan:
+    footer = read_fenced_footer(ports) if fenced else read_footer(ports)
+    changed = topics_changed(ports.shard, footer.topic_ids, read_topic_ids(ports))
+    if changed is not None:
+        raise changed
+    with closing(ports.broker.history(ports.topics.journal, ports.shard)) as history:
+        return plan(ports.store.snapshot(), footer, history, wipe=wipe)
+
+
+def _own(ports: Ports, producer: Producer, now_ms: int) -> None:
+    """Append an owner batch, and publish it with all that waits before it. Raises ``Fenced`` for any trouble."""
+    head = append_owner_batch(ports.store, str(uuid4()), now_ms)
+    topic_ids = read_topic_ids(ports)
+    footer = replace(read_fenced_footer(ports), topic_ids=topic_ids)
+    relay = Relay(ports.topics, ports.shard, producer, footer, topic_ids, ports.crash_point)
+    while relay.published.seq < head.seq:
+        for row in ports.store.outbox(relay.published.seq, OUTBOX_READ):
+            relay.offer(unsealed(row))
+        while relay.publishing:
+            relay.step(now_ms)
+        if relay.trouble is not None:
+            raise Fenced(f"shard {ports.shard}: {relay.trouble}")
+    ports.store.trim_outbox(relay.published.seq)

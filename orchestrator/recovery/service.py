@@ -1,0 +1,123 @@
+"""A recovery on the real servers: assembled from settings, its shards loaded in several processes."""
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import Unavailable
+from orchestrator.recovery.course import Plan
+from orchestrator.recovery.loading import Step, load
+from orchestrator.recovery.recovery import RECOVERING, Namespace
+from orchestrator.settings import Settings
+from orchestrator.shard.takeover import Ports
+from orchestrator.store.migrate import migrate
+from orchestrator.store.port import check_meta
+from orchestrator.store.postgres import PostgresStore
+from orchestrator.tuning import tuned
+from orchestrator.wire.topics import Topics
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import Queue
+
+    Steps: TypeAlias = Queue[Step]
+
+LOOK_S: Final = 0.1
+"""How often it is looked whether a process that loads has failed."""
+_SPAWN: Final = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def opened(settings: Settings, crash_point: CrashPoint = nowhere) -> Generator[Namespace]:
+    """The namespace that the settings name; a database without tables gets them.
+
+    Raises ``Unavailable``, and ``ConfigError`` for another namespace's database.
+    """
+    dsn, topics = settings.need_database(), Topics(settings.namespace)
+    with closing(KafkaBroker.of(settings, crash_point)) as broker:
+        broker.check_reachable()
+        migrate(dsn, settings.namespace, settings.shards)
+        with closing(PostgresStore(dsn, crash_point)) as store:
+            check_meta(store.meta(), settings.namespace, settings.shards)
+            yield Namespace(topics, settings.shards, broker, store, crash_point)
+
+
+def load_all(
+    settings: Settings,
+    plans: Sequence[Plan],
+    tell: Callable[[Step], None],
+    processes: int | None = None,
+    crash_point: CrashPoint = nowhere,
+) -> None:
+    """Load what is planned for each shard; ``processes`` at a time, by default one for each processor.
+
+    Raises what ``loading.load`` raises, and ``Unavailable`` when a process is killed: what is loaded stays.
+    """
+    work = sorted((each for each in plans if each.records), key=lambda each: -each.records)
+    count = min(processes or os.cpu_count() or 1, len(work))
+    if count <= 1:
+        for each in work:
+            _load(settings, each, tell, crash_point)
+        return
+    steps: Steps = _SPAWN.Queue()
+    with ProcessPoolExecutor(count, _SPAWN, _begin, (steps,)) as pool:
+        futures = [pool.submit(_load_here, settings, each) for each in work]
+        try:
+            _await(futures, steps, tell)
+        except BrokenProcessPool as error:
+            raise Unavailable(
+                "expected the processes that load to end by themselves, one was killed: call `saga recover` again"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _await(futures: Sequence[Future[None]], steps: "Steps", tell: Callable[[Step], None]) -> None:
+    pending: set[Future[None]] = set(futures)
+    while pending:
+        done, pending = wait(pending, LOOK_S, FIRST_EXCEPTION)
+        _tell_all(steps, tell)
+        for future in done:
+            future.result()
+    _tell_all(steps, tell)
+
+
+def _tell_all(steps: "Steps", tell: Callable[[Step], None]) -> None:
+    while True:
+        try:
+            tell(steps.get_nowait())
+        except queue.Empty:
+            return
+
+
+# ---------------------------------------------------------------- in a process that loads
+
+_steps: list["Steps"] = []
+"""Of this process, if it is one that loads: where it tells how far it is."""
+
+
+def _begin(steps: "Steps") -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began this one
+    _steps.append(steps)
+
+
+def _load_here(settings: Settings, planned: Plan) -> None:
+    with tuned():
+        _load(settings, planned, _steps[0].put, nowhere)
+
+
+def _load(settings: Settings, planned: Plan, tell: Callable[[Step], None], crash_point: CrashPoint) -> None:
+    topics = Topics(settings.namespace)
+    with (
+        closing(KafkaBroker.of(settings)) as broker,
+        closing(PostgresStore(settings.need_database(), crash_point)) as store,
+        closing(store.shard(planned.shard, RECOVERING)) as shard,
+    ):
+        load(Ports(planned.shard, topics, broker, shard, crash_point), planned, settings.cache_sagas, tell)
