@@ -137,11 +137,14 @@ class System:
             "SAGA_SESSION_TIMEOUT_MS": str(self._options.session_timeout_ms),
         }
 
-    def saga(self, *arguments: str) -> str:
-        """Run the command ``saga`` to its end and give what it printed. Raises ``CommandFailed``."""
+    def saga(self, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+        """Run the command ``saga`` to its end and give what it printed. Raises ``CommandFailed``.
+
+        ``environment`` is where it differs from the system's.
+        """
         done = subprocess.run(
             [*SAGA, *arguments],
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

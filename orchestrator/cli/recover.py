@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from orchestrator.blueprint.model import Json
 from orchestrator.cli import servers
 from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import positive
@@ -23,6 +22,7 @@ from orchestrator.recovery.recovery import Recovery, survey
 from orchestrator.recovery.service import load_all, opened
 
 if TYPE_CHECKING:
+    from orchestrator.blueprint.model import Json
     from orchestrator.cli.main import Subparsers
 
 DONE: Final = {

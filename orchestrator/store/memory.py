@@ -66,9 +66,20 @@ class _Tables:
     sagas: dict[str, SagaRow] = field(default_factory=dict[str, SagaRow])
     events: dict[tuple[str, int], EventRow] = field(default_factory=dict[tuple[str, int], EventRow])
     incidents: dict[tuple[str, int], IncidentRow] = field(default_factory=dict[tuple[str, int], IncidentRow])
+    event_seqs: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    saga_seqs: dict[str, int] = field(default_factory=dict[str, int])
+    """The batch of each row, as the tables have it in a column."""
 
     def copy(self) -> "_Tables":
-        return _Tables(self.row, dict(self.outbox), dict(self.sagas), dict(self.events), dict(self.incidents))
+        return _Tables(
+            self.row,
+            dict(self.outbox),
+            dict(self.sagas),
+            dict(self.events),
+            dict(self.incidents),
+            dict(self.event_seqs),
+            dict(self.saga_seqs),
+        )
 
     def contents(self) -> Contents:
         def ordered(table: Mapping[Key, Row]) -> tuple[Row, ...]:
@@ -88,6 +99,8 @@ class _Tables:
         self.events.update(((event.saga_id, event.number), event) for event in batch.events)
         self.sagas.update((saga.saga_id, _stored(saga)) for saga in batch.sagas)
         self.incidents.update(((incident.saga_id, incident.number), incident) for incident in batch.incidents)
+        self.event_seqs.update(((event.saga_id, event.number), batch.seq) for event in batch.events)
+        self.saga_seqs.update((saga.saga_id, batch.seq) for saga in batch.sagas)
 
     def load(self, passage: Passage) -> None:
         """Raises ``BatchRefused`` and changes nothing, or changes everything."""
@@ -103,10 +116,12 @@ class _Tables:
         self.events.update(((event.saga_id, event.number), event) for _, event in passage.events)
         self.sagas.update((saga.saga_id, _stored(saga)) for _, saga in passage.sagas)
         self.incidents.update(((incident.saga_id, incident.number), incident) for _, incident in passage.incidents)
+        self.event_seqs.update(((event.saga_id, event.number), seq) for seq, event in passage.events)
+        self.saga_seqs.update((saga.saga_id, seq) for seq, saga in passage.sagas)
 
     def reset(self) -> None:
         self.row = ShardRow(self.row.shard, 0, GENESIS, 0, 0, 0)
-        for table in (self.outbox, self.sagas, self.events, self.incidents):
+        for table in (self.outbox, self.sagas, self.events, self.incidents, self.event_seqs, self.saga_seqs):
             table.clear()
 
 
@@ -245,6 +260,12 @@ class MemoryStore:
         """All of one shard."""
         with self._database.lock:
             return self._database.tables[shard].contents()
+
+    def seqs(self, shard: int) -> dict[str, set[int]]:
+        """The batches of the rows, by table."""
+        with self._database.lock:
+            tables = self._database.tables[shard]
+            return {"events": set(tables.event_seqs.values()), "sagas": set(tables.saga_seqs.values())}
 
     def copy(self) -> "MemoryStore":
         """Another database with the same contents: a backup, a replica."""

@@ -133,6 +133,14 @@ class Town:
         self.orchestrators.append(Orchestrator(service))
         return self.orchestrators[-1]
 
+    def saga(self, *arguments: str, database: str | None = None) -> str:
+        """Run the command ``saga`` on this namespace to its end; gives what it printed."""
+        own = {
+            "SAGA_NAMESPACE": self.settings.namespace,
+            "SAGA_DATABASE": database or self.settings.need_database(),
+        }
+        return self.stage.system.saga(*arguments, environment=own)
+
     def deploy(self, definition: AnySaga) -> None:
         """Deploy another saga beside the transfers."""
         deploy([definition.compile()], self.settings, create_topics=True)

@@ -182,3 +182,43 @@ def test_follower_reads_a_recreated_topic_from_its_beginning(cluster: Cluster, b
         another = cluster.process()
         another.publish([record(definitions, b"new", partition=0)])
         assert values(follower.catch_up()) == [b"new"]
+
+
+# ---------------------------------------------------------------- the history of a partition
+
+
+def test_a_history_is_read_from_any_offset_to_any_other(cluster: Cluster, broker: Broker, relay: Relay) -> None:
+    journal = cluster.names.journal
+    producer = relay()
+    for first in (0, 20):
+        producer.begin()
+        producer.produce([record(journal, b"%d" % number) for number in range(first, first + 20)])
+        producer.commit()
+    with closing(broker.history(journal, 1)) as history:
+        first, end = history.bounds()
+        assert (first, end) == (0, 42)  # each transaction ends with a control record
+        everything = [each for page in history.pages(first, end) for each in page]
+        assert values(everything) == [b"%d" % number for number in range(40)]
+        assert [each.offset for each in everything] == [*range(20), *range(21, 41)]
+        some = [each.offset for page in history.pages(7, 30) for each in page]
+        assert some == [*range(7, 20), *range(21, 30)]
+        assert [each for page in history.pages(end, end) for each in page] == []
+        assert next(iter(history.pages(20, end)))[0].offset == 21
+
+
+def test_a_history_ends_before_an_open_transaction_and_lacks_what_was_aborted(
+    cluster: Cluster, broker: Broker, relay: Relay
+) -> None:
+    journal = cluster.names.journal
+    producer = relay()
+    producer.begin()
+    producer.produce([record(journal, b"aborted")])
+    later = relay()  # its init ends the transaction
+    later.begin()
+    later.produce([record(journal, b"committed")])
+    later.commit()
+    later.begin()
+    later.produce([record(journal, b"open")])
+    with closing(broker.history(journal, 1)) as history:
+        _, end = history.bounds()
+        assert values([each for page in history.pages(0, end) for each in page]) == [b"committed"]

@@ -6,7 +6,7 @@ import psycopg
 
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.store.memory import Contents, MemoryStore
-from orchestrator.store.port import GENESIS, EventRow, IncidentRow, OutboxRow, ShardRow, Store
+from orchestrator.store.port import GENESIS, DatabaseState, EventRow, IncidentRow, OutboxRow, ShardRow, Store
 from orchestrator.store.postgres import PostgresStore, saga_row
 
 NAMESPACE = "bank"
@@ -18,9 +18,13 @@ class Handle(Protocol):
 
     store: Store
 
-    def set_state(self, state: str) -> None: ...
+    def set_state(self, state: DatabaseState) -> None: ...
 
     def contents(self, shard: int) -> Contents: ...
+
+    def seqs(self, shard: int) -> dict[str, set[int]]:
+        """The batches of the rows, by table."""
+        ...
 
     def set_crash_point(self, crash_point: CrashPoint) -> None: ...
 
@@ -44,11 +48,14 @@ class InMemory:
     def set_crash_point(self, crash_point: CrashPoint) -> None:
         self._crash_point.calls = crash_point
 
-    def set_state(self, state: str) -> None:
+    def set_state(self, state: DatabaseState) -> None:
         self._store.set_state(state)
 
     def contents(self, shard: int) -> Contents:
         return self._store.contents(shard)
+
+    def seqs(self, shard: int) -> dict[str, set[int]]:
+        return self._store.seqs(shard)
 
 
 class InPostgres:
@@ -68,9 +75,18 @@ class InPostgres:
                 "update saga.shards set seq = 0, chain = %s, next_requests = 0, next_replies = 0, now_ms = 0", [GENESIS]
             )
 
-    def set_state(self, state: str) -> None:
+    def set_state(self, state: DatabaseState) -> None:
         with psycopg.connect(self._dsn) as connection:
             connection.execute("update saga.meta set state = %s", [state])
+
+    def seqs(self, shard: int) -> dict[str, set[int]]:
+        with psycopg.connect(self._dsn) as connection:
+            found = connection.execute(
+                "select 'events', seq from saga.events where shard = %(shard)s"
+                " union select 'sagas', seq from saga.sagas where shard = %(shard)s",
+                {"shard": shard},
+            ).fetchall()
+        return {table: {seq for each, seq in found if each == table} for table, _ in found}
 
     def contents(self, shard: int) -> Contents:
         with psycopg.connect(self._dsn) as connection:

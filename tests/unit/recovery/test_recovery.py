@@ -1,16 +1,18 @@
 """Databases that are lost, behind, ahead or of another history, brought to the end of the journal."""
 
-from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 
-from orchestrator.crashpoints import NAMES
+from orchestrator.broker.port import Fenced
+from orchestrator.crashpoints import OF_A_RECOVERY
 from orchestrator.errors import ChainsDiverged, DatabaseNotReady, FooterMissing, OwnershipLost, Unavailable
 from orchestrator.recovery import loading as loading_module
 from orchestrator.recovery.course import Course
 from orchestrator.recovery.recovery import Recovery, survey
 from orchestrator.store.memory import Failure
+from orchestrator.wire.record import OutgoingRecord
+from tests.contract.store.batches import batch_after
 from tests.unit.recovery.scene import SHARDS, loading, namespace_of, new_database, recover, tables, worked
 from tests.unit.shard.world import Killed, Process, World, saga_on
 
@@ -91,8 +93,6 @@ def diverged() -> World:
     world.run(process, rounds=14)
     world.store = backup
     with closing(backup.shard(0)) as shard:
-        from tests.contract.store.batches import batch_after
-
         shard.append(batch_after(shard.snapshot().row, "the other primary"))
     return world
 
@@ -162,7 +162,7 @@ def test_living_owners_lose_their_shards_and_have_them_again_afterwards() -> Non
         world.bank()
         world.now_ms += 300
     ends = world.ended()
-    for name in NAMES:
+    for name in OF_A_RECOVERY:
         if name.startswith("recover."):
             assert ends[saga_on(0, SHARDS, f"during-{name}")] == "completed"
     world.audit()
@@ -170,20 +170,15 @@ def test_living_owners_lose_their_shards_and_have_them_again_afterwards() -> Non
 
 def test_a_transaction_that_an_old_relay_had_open_is_over_before_the_journal_is_read() -> None:
     world, process = worked()
-    process.stepping_relays = False
-    world.start(saga_on(0, SHARDS, "open-transaction-"))
-    process.owners[0].step(world.now_ms)
-    relay = process.relays[0]
-    relay._open = relay._open or None
-    produced = relay._produce()
-    lost = world.store
-    new_database(world)
-    recover(world)
-    from orchestrator.broker.port import Fenced
-
-    with pytest.raises(Fenced):
-        relay._producer.commit()
-    del produced, lost
+    del process
+    with closing(world.broker.producer(0)) as old:
+        old.init()
+        old.begin()
+        old.produce([OutgoingRecord(world.topics.journal, 0, b"", (), b"what nobody may see")])
+        new_database(world)
+        recover(world)
+        with pytest.raises(Fenced):
+            old.commit()
     goes_on(world)
 
 
@@ -218,11 +213,9 @@ def test_one_recovery_at_a_time() -> None:
 # ---------------------------------------------------------------- crashes
 
 
-@pytest.mark.parametrize("point", [name for name in NAMES if name.startswith(("recover.", "load."))])
+@pytest.mark.parametrize("point", OF_A_RECOVERY)
 @pytest.mark.parametrize("passes", [1, 2, 3])
-def test_killed_anywhere_it_goes_on_where_it_stands(
-    point: str, passes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_anywhere_it_goes_on_where_it_stands(point: str, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading_module, "PASSAGE_EVENTS", 10)
     world, process = worked()
     del process
@@ -239,7 +232,6 @@ def test_killed_anywhere_it_goes_on_where_it_stands(
     try:
         recover(world, crash_point=crash)
     except Killed:
-        world.store._database.recovered = False  # Postgres lets go of a dead session's lock
         if point != "recover.before_ready":
             assert world.store.meta().state == "recovering"
     world.now_ms += 20_000
@@ -285,5 +277,3 @@ def test_every_event_and_every_offset_is_told_once() -> None:
     Recovery(namespace, loading(namespace, told.append)).run()
     assert sum(step.events for step in told) == events
     assert sum(step.records for step in told) >= sum(each.records for each in planned)
-
-

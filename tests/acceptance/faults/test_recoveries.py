@@ -1,0 +1,84 @@
+"""A database that is lost, or older than its journal: `saga recover` brings it back, and nothing shows that it was."""
+
+import json
+import signal
+from dataclasses import replace
+
+import psycopg
+
+from tests.acceptance.faults.test_histories import copy_of
+from tests.acceptance.faults.town import ALL, Town, until
+
+TABLES = {
+    "events": "select * from saga.events order by shard, saga_id, number",
+    "sagas": "select * from saga.sagas order by shard, saga_id",
+    "incidents": "select * from saga.incidents order by shard, saga_id, number",
+    "definitions": "select * from saga.definitions order by name, hash",
+    "offsets": "select shard, next_requests, next_replies from saga.shards order by shard",
+}
+
+
+def rows(town: Town, database: str | None = None) -> dict[str, list[str]]:
+    """Everything that a recovery must bring back, as text."""
+    return {table: [str(row) for row in town.ask(query, database)] for table, query in TABLES.items()}
+
+
+def drop(town: Town) -> None:
+    """The database is gone, whoever is connected to it; an empty one of its name takes its place."""
+    name = town.settings.namespace
+    with psycopg.connect(town.settings.need_database(), dbname="postgres", autocommit=True) as connection:
+        connection.execute(f'drop database "{name}" with (force)'.encode())
+        connection.execute(f'create database "{name}"'.encode())
+
+
+def test_a_database_that_is_lost_under_load_is_as_if_nothing_had_happened(town: Town) -> None:
+    owner = town.orchestrator("owner")
+    begun = town.transfer(60)
+    until(lambda: any(town.handles[name].done() for name in begun))
+    owner.kill()
+    town.stage.system.stack.postgres.kill()
+    town.stage.system.stack.postgres.restart()
+    drop(town)
+    said = json.loads(town.saga("recover", "--json"))
+    assert said["events"] == town.ask("select count(*) from saga.events")[0][0] > 0
+    town.orchestrator("next")
+    town.transfer(20)
+    town.settle()
+    town.prove()
+    again = town.stage.system.stack.create_database(f"{town.settings.namespace}_again")
+    live = rows(town)
+    town.saga("recover", database=again)
+    assert rows(town, again) == live
+
+
+def test_a_recovery_beside_a_living_orchestrator_that_lost_its_database(town: Town) -> None:
+    owner = town.orchestrator("owner")
+    until(lambda: owner.owned() == ALL)
+    town.transfer(30)
+    owner.signal(signal.SIGSTOP)
+    drop(town)
+    town.saga("recover")
+    owner.signal(signal.SIGCONT)
+    town.transfer(30)
+    town.settle()
+    town.prove()
+
+
+def test_a_restored_backup_is_rolled_forward_by_a_recovery(town: Town) -> None:
+    first = town.orchestrator("first")
+    town.transfer(20)
+    town.settle()
+    older = copy_of(town, f"{town.settings.namespace}_older")
+    town.transfer(20)
+    town.settle()
+    first.stop()
+    live = rows(town)
+    restored = town.orchestrator("restored", {"SAGA_DATABASE": older})
+    until(lambda: "DatabaseBehind" in restored.reasons())
+    said = json.loads(town.saga("recover", "--json", database=older))
+    assert {each["done"] for each in said["shards"]} == {"forward"}
+    assert rows(town, older) == live
+    town.settings = replace(town.settings, database=older)
+    town.transfer(10)
+    town.settle()
+    town.prove()

@@ -1,0 +1,143 @@
+"""What every store promises a recovery: passages loaded whole, a shard that is reset, one recovery at a time."""
+
+from collections.abc import Generator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import BatchRefused, DatabaseNotReady, OwnershipLost, Unavailable
+from orchestrator.store.port import GENESIS, OutboxRow, Passage, ShardRow, ShardStore
+from tests.contract.store.batches import START_MS, batch_after, chain_of, event, incident, row_after, saga
+from tests.contract.store.databases import Handle
+
+EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)
+
+
+@pytest.fixture
+def recovering(handle: Handle) -> Generator[ShardStore]:
+    """Shard 1 of a database that is being recovered."""
+    handle.store.set_state("recovering")
+    with closing(handle.store.shard(1, "recovering")) as shard:
+        yield shard
+
+
+def passage_after(row: ShardRow, text: str = "journal", **changes: Any) -> Passage:
+    """Five batches as the journal has them."""
+    fields: dict[str, Any] = {
+        "shard": row.shard,
+        "previous": row.chain,
+        "seq": row.seq + 5,
+        "chain": chain_of(row.chain, text),
+        "owner": "owner of " + text,
+        "next_requests": row.next_requests + 7,
+        "next_replies": row.next_replies + 9,
+        "now_ms": START_MS + 100,
+        "records": b"none",
+    }
+    return Passage(**fields | changes)
+
+
+def row_of(passage: Passage) -> ShardRow:
+    offsets = passage.next_requests, passage.next_replies
+    return ShardRow(passage.shard, passage.seq, passage.chain, *offsets, passage.now_ms)
+
+
+def test_a_passage_is_loaded_whole(handle: Handle, recovering: ShardStore) -> None:
+    events = [(1, event("s1", 1)), (1, event("s1", 2)), (4, event("s2", 1, topic=None, partition=None, offset=None))]
+    loaded = passage_after(
+        EMPTY,
+        events=events,
+        sagas=[(1, saga("s1", version=2)), (4, saga("s2"))],
+        incidents=[(1, incident("s1"))],
+    )
+    recovering.load(loaded)
+    found = handle.contents(1)
+    assert found.row == row_of(loaded)
+    assert found.events == tuple(row for _, row in events)
+    assert [row.saga_id for row in found.sagas] == ["s1", "s2"]
+    assert found.incidents == (incident("s1"),)
+    assert found.outbox == (OutboxRow(5, loaded.chain, loaded.owner, 7, 9, START_MS + 100, b"none"),)
+
+
+def test_each_row_is_of_the_batch_that_it_brings(handle: Handle, recovering: ShardStore) -> None:
+    recovering.load(passage_after(EMPTY, events=[(2, event("s1", 1))], sagas=[(3, saga("s1"))]))
+    assert handle.seqs(1) == {"events": {2}, "sagas": {3}}
+
+
+def test_the_next_passage_replaces_sagas_and_the_row_of_the_outbox(handle: Handle, recovering: ShardStore) -> None:
+    first = passage_after(EMPTY, events=[(1, event("s1", 1))], sagas=[(1, saga("s1"))], incidents=[(1, incident())])
+    recovering.load(first)
+    closed = incident(closed_ms=START_MS + 1)
+    changed = saga("s1", version=2)
+    second = passage_after(row_of(first), events=[(8, event("s1", 2))], sagas=[(8, changed)], incidents=[(8, closed)])
+    recovering.load(second)
+    found = handle.contents(1)
+    assert (found.row, found.sagas, found.incidents) == (row_of(second), (changed,), (closed,))
+    assert [row.seq for row in found.outbox] == [10]
+
+
+def test_a_repeated_passage_is_loaded_once(handle: Handle, recovering: ShardStore) -> None:
+    loaded = passage_after(EMPTY, events=[(1, event())], sagas=[(1, saga())])
+    recovering.load(loaded)
+    recovering.load(loaded)
+    assert len(handle.contents(1).events) == 1
+
+
+def test_a_passage_for_another_history_changes_nothing(handle: Handle, recovering: ShardStore) -> None:
+    recovering.load(passage_after(EMPTY))
+    before = handle.contents(1)
+    with pytest.raises(OwnershipLost):
+        recovering.load(passage_after(EMPTY, "another"))
+    assert handle.contents(1) == before
+
+
+def test_a_passage_that_breaks_a_rule_is_refused_whole(handle: Handle, recovering: ShardStore) -> None:
+    with pytest.raises(BatchRefused, match="events_number_from_one"):
+        recovering.load(passage_after(EMPTY, events=[(1, event(number=0))]))
+    assert handle.contents(1).row == EMPTY
+
+
+def test_nothing_is_loaded_into_a_database_that_is_ready(handle: Handle) -> None:
+    with closing(handle.store.shard(1, "recovering")) as shard:
+        with pytest.raises(OwnershipLost, match="ready"):
+            shard.load(passage_after(EMPTY))
+        with pytest.raises(OwnershipLost):
+            shard.reset(GENESIS)
+        with pytest.raises(DatabaseNotReady, match="expected a database that is recovering"):
+            shard.take_over(batch_after)
+    assert handle.contents(1).row == EMPTY
+
+
+def test_a_recovery_takes_over_and_appends_where_others_cannot(handle: Handle, recovering: ShardStore) -> None:
+    with closing(handle.store.shard(1)) as other, pytest.raises(DatabaseNotReady):
+        other.take_over(batch_after)
+    owner = batch_after(EMPTY, "recovery")
+    recovering.take_over(lambda _: owner)
+    recovering.append(batch_after(row_after(owner)))
+    assert handle.contents(1).row.seq == 2
+
+
+def test_a_shard_is_reset_to_its_genesis(handle: Handle, recovering: ShardStore) -> None:
+    loaded = passage_after(EMPTY, events=[(1, event())], sagas=[(1, saga())], incidents=[(1, incident())])
+    with closing(handle.store.shard(2, "recovering")) as other:
+        other.load(replace(loaded, shard=2))
+    recovering.load(loaded)
+    with pytest.raises(OwnershipLost):
+        recovering.reset(chain_of(GENESIS, "another"))
+    assert handle.contents(1).row == row_of(loaded)
+    recovering.reset(loaded.chain)
+    recovering.reset(loaded.chain)  # its answer was lost
+    found = handle.contents(1)
+    assert (found.row, found.outbox, found.sagas, found.events, found.incidents) == (EMPTY, (), (), (), ())
+    assert len(handle.contents(2).events) == 1
+
+
+def test_one_recovery_at_a_time(handle: Handle) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(handle.store.recovering())
+        with pytest.raises(Unavailable, match="another one that runs"):
+            stack.enter_context(handle.store.recovering())
+    with handle.store.recovering():
+        pass
