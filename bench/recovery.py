@@ -74,7 +74,7 @@ def measure(directory: Path, arguments: argparse.Namespace) -> Figures:
         postgres_s = postgres.cpu_s()["postgres"] - postgres_s
         if (found := _count(empty)) != lost:
             raise SystemExit(f"expected {lost} events in the recovered database, got {found}")
-    loading_s = json.loads(said)["seconds"]
+    loading_s = json.loads(said)["took_ms"] / 1_000
     cpu_s = used.ru_utime + used.ru_stime - children.ru_utime - children.ru_stime
     return {
         "events": lost,

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, str] = {
     "compile": "a saga's blueprint, as JSON",
     "diagram": "a saga as a Mermaid diagram",
     "recover": "rebuild the database from the journals",
+    "verify": "compare the database with the journals",
     "acls": "the least rights in Kafka of the orchestrator and of each participant",
     "schemas": "the Avro schemas of a saga's messages, for other languages",
     "connector": "a ready-made participant: commands become HTTP requests",

@@ -103,6 +103,8 @@ class _Tally:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, completed=self._bar.tasks[-1].total)
         self._bar.stop()
 
     def begin(self, plans: Sequence[Plan]) -> None:
@@ -126,11 +128,15 @@ class _Tally:
 def _print(done: Sequence[Plan], events: int, took_s: float, *, as_json: bool) -> None:
     pace = events / max(0.001, took_s)
     if as_json:
-        shards: list[Json] = [
-            {"shard": each.shard, "done": each.course.value, "from": each.row.seq, "to": each.footer.seq}
-            for each in done
-        ]
-        print_json({"events": events, "seconds": round(took_s, 3), "shards": shards})
+        found: dict[str, Json] = {
+            "events": events,
+            "took_ms": round(took_s * 1_000),
+            "shards": [
+                {"shard": each.shard, "done": each.course.value, "from": each.row.seq, "to": each.footer.seq}
+                for each in done
+            ],
+        }
+        print_json(found)
         return
     for each in done:
         moved = f" from batch {each.row.seq}" if each.course is Course.FORWARD else ""

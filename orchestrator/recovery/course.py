@@ -45,7 +45,7 @@ class Plan:
 
     @property
     def records(self) -> int:
-        """Offsets to be read, as a measure of the work."""
+        """Offsets to be read, a few more than there are records: a measure of the work."""
         return 0 if self.course is Course.KEEP else self.end - self.begin
 
     @property

@@ -1,9 +1,9 @@
 """Loads one shard from its journal, in passages: each is one transaction, and says how far the shard is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from orchestrator.errors import JournalCorrupt
 from orchestrator.recovery.course import Course, Plan
@@ -11,7 +11,8 @@ from orchestrator.recovery.fold import Fold
 from orchestrator.recovery.proof import ChainProof, ProvenBatch
 from orchestrator.shard.sagas import Sagas
 from orchestrator.shard.takeover import Ports
-from orchestrator.store.port import GENESIS
+from orchestrator.store.port import GENESIS, Passage, SagaRows
+from orchestrator.wire.record import IncomingRecord
 
 PASSAGE_EVENTS: Final = 5_000
 """Events of one passage, unless a single batch has more: 5 MB of rows or so."""
@@ -24,7 +25,15 @@ class Step:
     shard: int
     events: int
     records: int
-    """Offsets of the journal that are behind it."""
+    """Of the journal, that were read for it."""
+
+
+class Target(SagaRows, Protocol):
+    """Where passages go: a shard of a database that is recovered, or rows to be compared with one."""
+
+    def load(self, passage: Passage) -> None:
+        """As ``ShardStore.load``."""
+        ...
 
 
 def load(ports: Ports, planned: Plan, cache: int, tell: Callable[[Step], None]) -> None:
@@ -38,45 +47,56 @@ def load(ports: Ports, planned: Plan, cache: int, tell: Callable[[Step], None]) 
     if planned.course is Course.REBUILD:
         ports.store.reset(chain)
         seq, chain = 0, GENESIS
-    _Loading(ports, planned, cache, tell).run(ChainProof(seq, chain))
+    loader = Loader(planned.shard, ports.store, ChainProof(seq, chain), cache, tell)
+    with closing(ports.broker.history(ports.topics.journal, ports.shard)) as history:
+        for page in history.pages(planned.begin, planned.end):
+            loader.take(page)
+    loader.flush()
+    if (loader.seq, loader.chain) != (planned.footer.seq, planned.footer.chain):
+        raise JournalCorrupt(
+            f"shard {planned.shard}: expected the journal to end with batch {planned.footer.seq}, got {loader.seq}: "
+            f"its first records are gone (its retention must be unlimited): restore the topic"
+        )
 
 
-class _Loading:
-    """One call of ``load``."""
+class Loader:
+    """Proves the records of a shard's journal, folds them, and loads passages of them into a target."""
 
-    def __init__(self, ports: Ports, planned: Plan, cache: int, tell: Callable[[Step], None]) -> None:
-        self._ports = ports
-        self._planned = planned
+    def __init__(
+        self, shard: int, target: Target, proof: ChainProof, cache: int, tell: Callable[[Step], None] = lambda _: None
+    ) -> None:
+        self._shard = shard
+        self._target = target
+        self._proof = proof
         self._tell = tell
-        self._fold = Fold(ports.shard, Sagas(ports.store, cache))
+        self._fold = Fold(shard, Sagas(target, cache))
+        self.seq, self.chain = proof.seq, proof.chain
+        """Of the last batch that is loaded."""
         self._batches: list[ProvenBatch] = []
         self._events = 0
-        self._told = planned.begin
+        self._records = 0
 
-    def run(self, proof: ChainProof) -> None:
-        planned, chain = self._planned, proof.chain
-        with closing(self._ports.broker.history(self._ports.topics.journal, self._ports.shard)) as history:
-            for page in history.pages(planned.begin, planned.end):
-                for record in page:
-                    proven = proof.take(record)
-                    self._batches += proven
-                    self._events += sum(len(entry.events) for each in proven for entry in each.entries)
-                    if self._events >= PASSAGE_EVENTS:
-                        chain = self._load(chain, record.offset + 1)
-        self._load(chain, planned.end)
-        if (proof.seq, proof.chain) != (planned.footer.seq, planned.footer.chain):
-            raise JournalCorrupt(
-                f"shard {planned.shard}: expected the journal to end with batch {planned.footer.seq}, got {proof.seq}: "
-                f"its first records are gone (its retention must be unlimited); restore the topic"
-            )
+    def take(self, records: Iterable[IncomingRecord], up_to: int | None = None) -> bool:
+        """The next records of the journal; false as soon as batch ``up_to`` is proven: no later one is loaded."""
+        for record in records:
+            self._records += 1
+            for proven in self._proof.take(record):
+                if up_to is not None and proven.batch.seq > up_to:
+                    return False
+                self._batches.append(proven)
+                self._events += sum(len(entry.events) for entry in proven.entries)
+            if self._events >= PASSAGE_EVENTS:
+                self.flush()
+            if up_to is not None and self._proof.seq >= up_to:
+                return False
+        return True
 
-    def _load(self, previous: bytes, position: int) -> bytes:
-        """Load what is proven so far; returns the chain that the shard has then."""
+    def flush(self) -> None:
+        """Load what is proven so far."""
         if self._batches:
-            passage = self._fold.passage(previous, self._batches)
-            self._ports.store.load(passage)
+            passage = self._fold.passage(self.chain, self._batches)
+            self._target.load(passage)
             self._fold.loaded()
-            previous = passage.chain
-        self._tell(Step(self._planned.shard, self._events, position - self._told))
-        self._batches, self._events, self._told = [], 0, position
-        return previous
+            self.seq, self.chain = passage.seq, passage.chain
+        self._tell(Step(self._shard, self._events, self._records))
+        self._batches, self._events, self._records = [], 0, 0

@@ -35,15 +35,16 @@ _SPAWN: Final = multiprocessing.get_context("spawn")
 
 
 @contextmanager
-def opened(settings: Settings, crash_point: CrashPoint = nowhere) -> Generator[Namespace]:
-    """The namespace that the settings name; a database without tables gets them.
+def opened(settings: Settings, crash_point: CrashPoint = nowhere, *, migrating: bool = True) -> Generator[Namespace]:
+    """The namespace that the settings name; ``migrating``: a database without tables gets them.
 
     Raises ``Unavailable``, and ``ConfigError`` for another namespace's database.
     """
     dsn, topics = settings.need_database(), Topics(settings.namespace)
     with closing(KafkaBroker.of(settings, crash_point)) as broker:
         broker.check_reachable()
-        migrate(dsn, settings.namespace, settings.shards)
+        if migrating:
+            migrate(dsn, settings.namespace, settings.shards)
         with closing(PostgresStore(dsn, crash_point)) as store:
             check_meta(store.meta(), settings.namespace, settings.shards)
             yield Namespace(topics, settings.shards, broker, store, crash_point)

@@ -10,13 +10,13 @@ from collections.abc import Collection
 from orchestrator.blueprint import values
 from orchestrator.engine import state as saga_state
 from orchestrator.engine.state import SagaState
-from orchestrator.store.port import IncidentRow, SagaRow, ShardStore
+from orchestrator.store.port import IncidentRow, SagaRow, SagaRows
 
 
 class Sagas:
     """See the module. ``limit`` sagas are kept decoded; those least recently used leave first."""
 
-    def __init__(self, store: ShardStore, limit: int) -> None:
+    def __init__(self, store: SagaRows, limit: int) -> None:
         self._store = store
         self._limit = limit
         self._kept: OrderedDict[str, SagaState] = OrderedDict()

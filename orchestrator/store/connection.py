@@ -61,6 +61,12 @@ RECOVERY_SESSION: Final[Mapping[str, str]] = {
     "statement_timeout": "0",
 }
 """For `saga recover`."""
+SNAPSHOT_SESSION: Final[Mapping[str, str]] = {
+    **READER_SESSION,
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "60000",
+}
+"""For who reads all of a shard at one moment, at their own pace."""
 MIGRATION_SESSION: Final[Mapping[str, str]] = {
     **SESSION,
     # Waits neither long in front of the living traffic, nor is it cut off while it rewrites a table.

@@ -5,7 +5,7 @@ for a new connection may lead to another database. Every call may raise ``Unavai
 closed and the shard is taken over again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -217,7 +217,15 @@ def check_format(meta: Meta) -> None:
         raise ConfigError(f"expected tables of format {FORMAT}, got {meta.format}: run `saga migrate`")
 
 
-class ShardStore(Protocol):
+class SagaRows(Protocol):
+    """Where the rows of a shard's sagas are."""
+
+    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+        """Those of the shard's sagas that exist."""
+        ...
+
+
+class ShardStore(SagaRows, Protocol):
     """One connection, serving one shard of a database that is in the state it was opened for."""
 
     def snapshot(self) -> Snapshot:
@@ -262,10 +270,6 @@ class ShardStore(Protocol):
         """Rows with seq > ``above``, in order, at most ``limit``."""
         ...
 
-    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
-        """Those of the shard's sagas that exist."""
-        ...
-
     def due(self, now_ms: int, limit: int) -> list[str]:
         """Ids of sagas with ``due_ms <= now_ms``, earliest first."""
         ...
@@ -294,6 +298,30 @@ class ShardStore(Protocol):
         ...
 
 
+class Tables(Protocol):
+    """The rows of one shard at one moment, each with its batch, in the order of their keys (ids by their bytes)."""
+
+    def snapshot(self) -> Snapshot:
+        """As ``ShardStore.snapshot``."""
+        ...
+
+    def outbox(self, above: int, limit: int) -> list[OutboxRow]:
+        """As ``ShardStore.outbox``."""
+        ...
+
+    def events(self) -> Iterator[tuple[int, EventRow]]:
+        """Every event."""
+        ...
+
+    def sagas(self) -> Iterator[tuple[int, SagaRow]]:
+        """Every saga."""
+        ...
+
+    def incidents(self) -> Iterator[tuple[int, IncidentRow]]:
+        """Every incident."""
+        ...
+
+
 class Store(Protocol):
     """One database as one namespace uses it."""
 
@@ -306,6 +334,10 @@ class Store(Protocol):
 
         Raises ``ConfigError`` for wrong credentials or a missing database.
         """
+        ...
+
+    def tables(self, shard: int) -> AbstractContextManager[Tables]:
+        """The rows of a shard as they are now, for as long as the block runs; nobody is kept from changing them."""
         ...
 
     def recovering(self) -> AbstractContextManager[None]:

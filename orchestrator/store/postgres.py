@@ -4,7 +4,6 @@ A batch is one statement, and so its own transaction: while the client is silent
 a take-over has a transaction of several statements, because the batch depends on the row that it locks.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -22,6 +21,7 @@ from orchestrator.store.connection import (
     READER_SESSION,
     RECOVERY_SESSION,
     SESSION,
+    SNAPSHOT_SESSION,
     Breaker,
     Server,
     check_durability,
@@ -36,7 +36,6 @@ from orchestrator.store.port import (
     DatabaseState,
     Definition,
     Meta,
-    OutboxHead,
     OutboxRow,
     Passage,
     SagaRow,
@@ -46,6 +45,7 @@ from orchestrator.store.port import (
     check_format,
     meta_of,
 )
+from orchestrator.store.tables import PostgresTables, saga_row, snapshot_of
 from orchestrator.turns import waiting
 
 _SQL: Final = queries.load()
@@ -84,6 +84,13 @@ class PostgresStore:
         session = OWNER_SESSION if state == "ready" else RECOVERY_SESSION
         connection = connect(self._server, f"saga shard {shard}", session)
         return PostgresShardStore(shard, state, self._server, connection, self._crash_point)
+
+    @contextmanager
+    def tables(self, shard: int) -> Generator[PostgresTables]:
+        """See the port."""
+        with self._connected(SNAPSHOT_SESSION) as connection, connection.transaction():
+            connection.execute(_SQL["one_moment"])
+            yield PostgresTables(shard, connection)
 
     @contextmanager
     def recovering(self) -> Generator[None]:
@@ -151,9 +158,7 @@ class PostgresShardStore:
         rows = self._fetch("snapshot")
         if not rows:
             raise self._no_such_shard()
-        first = rows[0]
-        heads = tuple(OutboxHead(row[7], row[8]) for row in rows if row[7] is not None)
-        return Snapshot(ShardRow(*first[:6]), heads, first[6])
+        return snapshot_of(rows)
 
     def take_over(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
         """See the port."""
@@ -309,11 +314,3 @@ class PostgresShardStore:
             f"expected shard {self._shard} in {self._server.name}, the database has fewer: SAGA_SHARDS is not what "
             f"`saga migrate` was given"
         )
-
-
-def saga_row(row: Sequence[Any]) -> SagaRow:
-    """A row of ``saga.sagas``; jsonb gives the labels back with other white space and order: made canonical here."""
-    saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms = row
-    if labels != "{}":
-        labels = json.dumps(json.loads(labels), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return SagaRow(saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms)

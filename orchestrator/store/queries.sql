@@ -331,6 +331,27 @@ limit %(limit)s::integer;
 select blueprint::text from saga.definitions where name = %(name)s::text and hash = %(hash)s::text;
 
 
+-- name: all_events
+-- Every event of a shard, to be compared with its journal.
+select seq, saga_id, number, type, data::text, topic, partition, "offset"
+from saga.events where shard = %(shard)s::integer
+order by saga_id, number;
+
+
+-- name: all_sagas
+-- Every saga of a shard, to be compared with its journal.
+select seq, saga_id, saga, blueprint, status, version, state::text, due_ms, labels::text, started_ms, ended_ms
+from saga.sagas where shard = %(shard)s::integer
+order by saga_id;
+
+
+-- name: all_incidents
+-- Every incident of a shard, to be compared with its journal.
+select seq, saga_id, number, step, reason, text, opened_ms, closed_ms
+from saga.incidents where shard = %(shard)s::integer
+order by saga_id, number;
+
+
 -- name: one_moment
 -- Every later query of this transaction sees the same moment.
 set transaction isolation level repeatable read, read only;

@@ -19,7 +19,7 @@ from orchestrator.blueprint.values import Data
 from orchestrator.store import queries
 from orchestrator.store.connection import READER_SESSION, Server, connect, translated
 from orchestrator.store.port import EventRow, IncidentRow, SagaRow, check_format, check_namespace, meta_of
-from orchestrator.store.postgres import saga_row
+from orchestrator.store.tables import saga_row
 
 _SQL: Final = queries.load()
 LIMIT: Final = 100

@@ -7,7 +7,8 @@ import psycopg
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.store.memory import Contents, MemoryStore
 from orchestrator.store.port import GENESIS, DatabaseState, EventRow, IncidentRow, OutboxRow, ShardRow, Store
-from orchestrator.store.postgres import PostgresStore, saga_row
+from orchestrator.store.postgres import PostgresStore
+from orchestrator.store.tables import saga_row
 
 NAMESPACE = "bank"
 SHARDS = 3

@@ -141,3 +141,28 @@ def test_one_recovery_at_a_time(handle: Handle) -> None:
             stack.enter_context(handle.store.recovering())
     with handle.store.recovering():
         pass
+
+
+def test_tables_are_read_at_one_moment_in_the_order_of_their_keys(handle: Handle, recovering: ShardStore) -> None:
+    ids = ["b", "a", "Z", "ä", "a-1", "a_1", "10", "9"]  # no locale: by their bytes
+    recovering.load(
+        passage_after(
+            EMPTY,
+            events=[(2, event(saga_id, number)) for saga_id in ids for number in (2, 1)],
+            sagas=[(3, saga(saga_id, labels='{"b":1,"a":2}')) for saga_id in ids],
+            incidents=[(3, incident("b", 1))],
+        )
+    )
+    with handle.store.tables(1) as tables:
+        before = tables.snapshot()
+        recovering.take_over(batch_after)
+        assert tables.snapshot() == before
+        assert [row.seq for row in tables.outbox(0, 10)] == [5]
+        events, sagas = list(tables.events()), list(tables.sagas())
+        assert [row.saga_id for _, row in sagas] == sorted(ids)
+        assert [(row.saga_id, row.number) for _, row in events] == [(each, n) for each in sorted(ids) for n in (1, 2)]
+        assert {seq for seq, _ in events} == {2}
+        assert {(seq, row.labels) for seq, row in sagas} == {(3, '{"a":2,"b":1}')}
+        assert list(tables.incidents()) == [(3, incident("b", 1))]
+    with handle.store.tables(1) as tables:
+        assert tables.snapshot().row.seq == before.row.seq + 1

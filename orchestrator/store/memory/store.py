@@ -1,41 +1,31 @@
-"""The store in memory: a verified fake that passes the contract suite of the real one.
+"""One database in memory, and its connections; what fails is planted."""
 
-For tests of the core, the simulator, and users' own tests. Failures are planted, never random.
-"""
-
-import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import Enum
-from typing import TypeVar
 
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import BatchRefused, ConfigError, DatabaseNotReady, OwnershipLost, Unavailable
-from orchestrator.store.constraints import broken_by
+from orchestrator.errors import ConfigError, DatabaseNotReady, OwnershipLost, Unavailable
+from orchestrator.store.memory.tables import Contents, MemoryTables, ShardTables
 from orchestrator.store.port import (
     FORMAT,
     GENESIS,
     Batch,
     DatabaseState,
     Definition,
-    EventRow,
-    IncidentRow,
     Meta,
-    OutboxHead,
     OutboxRow,
     Passage,
     SagaRow,
     ShardRow,
     ShardStore,
     Snapshot,
+    Tables,
 )
-
-Key = TypeVar("Key", int, str, tuple[str, int])
-Row = TypeVar("Row")
 
 
 class Failure(Enum):
@@ -46,115 +36,10 @@ class Failure(Enum):
     HANGS = "it hangs until its connection is terminated or closed, and nothing happened"
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """All of one shard, each table in the order of its key."""
-
-    row: ShardRow
-    outbox: tuple[OutboxRow, ...]
-    sagas: tuple[SagaRow, ...]
-    events: tuple[EventRow, ...]
-    incidents: tuple[IncidentRow, ...]
-
-
-@dataclass(slots=True)
-class _Tables:
-    """One shard."""
-
-    row: ShardRow
-    outbox: dict[int, OutboxRow] = field(default_factory=dict[int, OutboxRow])
-    sagas: dict[str, SagaRow] = field(default_factory=dict[str, SagaRow])
-    events: dict[tuple[str, int], EventRow] = field(default_factory=dict[tuple[str, int], EventRow])
-    incidents: dict[tuple[str, int], IncidentRow] = field(default_factory=dict[tuple[str, int], IncidentRow])
-    event_seqs: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
-    saga_seqs: dict[str, int] = field(default_factory=dict[str, int])
-    """The batch of each row, as the tables have it in a column."""
-
-    def copy(self) -> "_Tables":
-        return _Tables(
-            self.row,
-            dict(self.outbox),
-            dict(self.sagas),
-            dict(self.events),
-            dict(self.incidents),
-            dict(self.event_seqs),
-            dict(self.saga_seqs),
-        )
-
-    def contents(self) -> Contents:
-        def ordered(table: Mapping[Key, Row]) -> tuple[Row, ...]:
-            return tuple(table[key] for key in sorted(table))
-
-        rows = ordered(self.outbox), ordered(self.sagas), ordered(self.events), ordered(self.incidents)
-        return Contents(self.row, *rows)
-
-    def append(self, batch: Batch) -> None:
-        """Raises ``BatchRefused`` and changes nothing, or changes everything."""
-        problem = broken_by(batch, self.events)
-        if problem is not None:
-            raise BatchRefused(f"shard {batch.shard}: batch {batch.seq} breaks a rule of the tables: {problem}")
-        offsets = batch.next_requests, batch.next_replies
-        self.row = ShardRow(batch.shard, batch.seq, batch.chain, *offsets, batch.now_ms)
-        self.outbox[batch.seq] = OutboxRow(batch.seq, batch.chain, batch.owner, *offsets, batch.now_ms, batch.records)
-        self.events.update(((event.saga_id, event.number), event) for event in batch.events)
-        self.sagas.update((saga.saga_id, _stored(saga)) for saga in batch.sagas)
-        self.incidents.update(((incident.saga_id, incident.number), incident) for incident in batch.incidents)
-        self.event_seqs.update(((event.saga_id, event.number), batch.seq) for event in batch.events)
-        self.saga_seqs.update((saga.saga_id, batch.seq) for saga in batch.sagas)
-
-    def load(self, passage: Passage) -> None:
-        """Raises ``BatchRefused`` and changes nothing, or changes everything."""
-        problem = broken_by(_as_batch(passage), self.events)
-        if problem is not None:
-            raise BatchRefused(
-                f"shard {passage.shard}: up to batch {passage.seq} a rule of the tables breaks: {problem}"
-            )
-        offsets = passage.next_requests, passage.next_replies
-        self.row = ShardRow(passage.shard, passage.seq, passage.chain, *offsets, passage.now_ms)
-        last = passage.seq, passage.chain, passage.owner, *offsets, passage.now_ms, passage.records
-        self.outbox = {passage.seq: OutboxRow(*last)}
-        self.events.update(((event.saga_id, event.number), event) for _, event in passage.events)
-        self.sagas.update((saga.saga_id, _stored(saga)) for _, saga in passage.sagas)
-        self.incidents.update(((incident.saga_id, incident.number), incident) for _, incident in passage.incidents)
-        self.event_seqs.update(((event.saga_id, event.number), seq) for seq, event in passage.events)
-        self.saga_seqs.update((saga.saga_id, seq) for seq, saga in passage.sagas)
-
-    def reset(self) -> None:
-        self.row = ShardRow(self.row.shard, 0, GENESIS, 0, 0, 0)
-        for table in (self.outbox, self.sagas, self.events, self.incidents, self.event_seqs, self.saga_seqs):
-            table.clear()
-
-
-def _as_batch(passage: Passage) -> Batch:
-    """The same rows, to be checked by the same rules."""
-    return Batch(
-        shard=passage.shard,
-        seq=passage.seq,
-        previous=passage.previous,
-        chain=passage.chain,
-        owner=passage.owner,
-        next_requests=passage.next_requests,
-        next_replies=passage.next_replies,
-        now_ms=passage.now_ms,
-        records=passage.records,
-        events=[event for _, event in passage.events],
-        sagas=[saga for _, saga in passage.sagas],
-        incidents=[incident for _, incident in passage.incidents],
-    )
-
-
-def _stored(saga: SagaRow) -> SagaRow:
-    """As it comes back: labels are searched, so their text is made anew."""
-    if saga.labels == "{}":
-        return saga
-    labels = json.loads(saga.labels)
-    return replace(saga, labels=json.dumps(labels, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
-
-
 class _Database:
     """What all connections of one store share."""
 
-    def __init__(self, meta: Meta, tables: dict[int, _Tables]) -> None:
+    def __init__(self, meta: Meta, tables: dict[int, ShardTables]) -> None:
         self.meta = meta
         self.tables = tables
         self.definitions: dict[tuple[str, str], Definition] = {}
@@ -184,7 +69,7 @@ class MemoryStore:
     """One database; may be used by several threads."""
 
     def __init__(self, namespace: str = "test", shards: int = 4, crash_point: CrashPoint = nowhere) -> None:
-        tables = {shard: _Tables(ShardRow(shard, 0, GENESIS, 0, 0, 0)) for shard in range(shards)}
+        tables = {shard: ShardTables(ShardRow(shard, 0, GENESIS, 0, 0, 0)) for shard in range(shards)}
         self._database = _Database(Meta(namespace, shards, "ready", FORMAT), tables)
         self._crash_point = crash_point
 
@@ -199,6 +84,12 @@ class MemoryStore:
         """See the port."""
         with self._database.transaction():
             return MemoryShardStore(self._database, shard, state, self._crash_point)
+
+    @contextmanager
+    def tables(self, shard: int) -> Generator[Tables]:
+        """See the port."""
+        with self._database.transaction():
+            yield MemoryTables(self._database.tables[shard].copy(), self._database.meta)
 
     @contextmanager
     def recovering(self) -> Generator[None]:
@@ -292,8 +183,7 @@ class MemoryShardStore:
     def snapshot(self) -> Snapshot:
         """See the port."""
         with self._call("snapshot") as (tables, meta):
-            heads = tuple(OutboxHead(seq, tables.outbox[seq].chain) for seq in sorted(tables.outbox))
-            return Snapshot(tables.row, heads, meta.state)
+            return tables.snapshot(meta)
 
     def take_over(self, owner_batch: Callable[[ShardRow], Batch]) -> ShardRow:
         """See the port."""
@@ -337,7 +227,7 @@ class MemoryShardStore:
                 raise self._lost_race(chain, tables, meta)
             tables.reset()
 
-    def _lost_race(self, expected: bytes, tables: _Tables, meta: Meta) -> OwnershipLost:
+    def _lost_race(self, expected: bytes, tables: ShardTables, meta: Meta) -> OwnershipLost:
         return OwnershipLost(
             f"shard {self._shard}: expected chain {expected.hex()[:16]}, got {tables.row.chain.hex()[:16]} at seq "
             f"{tables.row.seq}, in a database that is {meta.state}"
@@ -346,7 +236,7 @@ class MemoryShardStore:
     def outbox(self, above: int, limit: int) -> list[OutboxRow]:
         """See the port."""
         with self._call("outbox") as (tables, _):
-            return [tables.outbox[seq] for seq in sorted(seq for seq in tables.outbox if seq > above)[:limit]]
+            return tables.outbox_above(above, limit)
 
     def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
         """See the port."""
@@ -384,7 +274,7 @@ class MemoryShardStore:
         self._gone.set()
 
     @contextmanager
-    def _call(self, name: str) -> Generator[tuple[_Tables, Meta]]:
+    def _call(self, name: str) -> Generator[tuple[ShardTables, Meta]]:
         """The shard's tables in a transaction, and what was planted for this call."""
         database = self._database
         if self._gone.is_set() or database.down:

@@ -1,0 +1,174 @@
+"""A living shard is compared with its journal, and each kind of difference is found and told with both sides."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.errors import ChainsDiverged, DatabaseBehind, JournalCorrupt
+from orchestrator.recovery.loading import Step
+from orchestrator.recovery.verify import Verified, prove, verify, verify_definitions
+from orchestrator.store.memory.tables import ShardTables
+from orchestrator.store.port import Definition
+from tests.unit.recovery.scene import SHARDS, namespace_of, recover, worked
+from tests.unit.shard.world import World, saga_on
+
+
+def verified(world: World, shard: int = 0) -> Verified:
+    return verify(namespace_of(world), shard, 3)
+
+
+def test_a_shard_that_is_as_its_journal_says_is_equal() -> None:
+    world, _ = worked()
+    for shard in range(SHARDS):
+        found = verified(world, shard)
+        contents = world.store.contents(shard)
+        assert found.differences == []
+        assert (found.seq, found.chain) == (contents.row.seq, contents.row.chain)
+        counted = {each.table.split(", ")[1]: each.rows for each in found.tables}
+        assert counted == {
+            "events": len(contents.events),
+            "sagas": len(contents.sagas),
+            "incidents": len(contents.incidents),
+            "offsets": 1,
+        }
+        assert all(each.journal == each.database for each in found.tables)
+
+
+def test_what_is_not_published_yet_is_compared_too() -> None:
+    world, process = worked()
+    process.stepping_relays = False
+    for _ in range(3):
+        world.start(saga_on(0, SHARDS, "unpublished-"))
+        process.step()
+        world.now_ms += 100
+    assert verified(world).differences == []
+
+
+def test_what_is_decided_while_the_journal_is_read_is_compared_too() -> None:
+    world, process = worked()
+    told: list[Step] = []
+
+    def meanwhile(step: Step) -> None:
+        if not told:
+            world.start(saga_on(0, SHARDS, "meanwhile-"))
+            world.run(process, rounds=3)
+        told.append(step)
+
+    found = verify(namespace_of(world), 0, 3, meanwhile)
+    assert found.differences == []
+    assert found.seq == world.store.contents(0).row.seq
+
+
+def test_equal_states_have_equal_hashes_whoever_wrote_the_rows() -> None:
+    world, process = worked()
+    del process
+    before = [each.database for each in verified(world).tables[:3]]
+    recover(world, wipe=True)
+    assert [each.database for each in verified(world).tables[:3]] == before
+
+
+def change_event(tables: ShardTables) -> str:
+    key = sorted(tables.events)[4]
+    tables.events[key] = replace(tables.events[key], data=tables.events[key].data.replace(":", ": ", 1))
+    return f"{key[0]}, number {key[1]}: data: the journal says"
+
+
+def remove_event(tables: ShardTables) -> str:
+    key = max(tables.events)
+    del tables.events[key]
+    return "no such row"
+
+
+def add_event(tables: ShardTables) -> str:
+    key = max(tables.events)
+    made = key[0], key[1] + 1
+    tables.events[made] = replace(tables.events[key], number=made[1])
+    tables.event_seqs[made] = tables.event_seqs[key]
+    return "the journal says no such row"
+
+
+def change_status(tables: ShardTables) -> str:
+    key = min(tables.sagas)
+    tables.sagas[key] = replace(tables.sagas[key], due_ms=None, status="completed", ended_ms=1)
+    return f"{key}: status: the journal says 'running'; the database has 'completed'"
+
+
+def change_batch(tables: ShardTables) -> str:
+    tables.saga_seqs[min(tables.sagas)] += 1
+    return "batch: the journal says"
+
+
+def change_offset(tables: ShardTables) -> str:
+    tables.row = replace(tables.row, next_replies=tables.row.next_replies + 1)
+    return "offsets"
+
+
+@pytest.mark.parametrize("change", [change_event, remove_event, add_event, change_status, change_batch, change_offset])
+def test_a_change_by_hand_is_found_and_told_with_both_sides(change: Callable[[ShardTables], str]) -> None:
+    world, _ = worked()
+    named = change(world.store._database.tables[0])
+    (difference,) = verified(world).differences
+    assert named in difference
+    assert difference.startswith("shard 0, ")
+    assert "the journal says" in difference
+    assert "the database has" in difference
+    assert verified(world, 1).differences == []
+
+
+def test_a_database_behind_its_journal_is_no_difference_but_refused() -> None:
+    world, process = worked(rounds=3)
+    backup = world.store.copy()
+    world.run(process, rounds=14)
+    world.store = backup
+    with pytest.raises(DatabaseBehind, match="`saga recover`"):
+        verified(world)
+
+
+def test_another_history_is_refused() -> None:
+    world, _ = worked()
+    tables = world.store._database.tables[0]
+    tables.row = replace(tables.row, chain=bytes(range(32)))
+    with pytest.raises(ChainsDiverged, match="`saga recover`"):
+        verified(world)
+
+
+def test_batches_that_are_nowhere_are_told() -> None:
+    world, process = worked()
+    process.stepping_relays = False
+    world.start(saga_on(0, SHARDS, "unpublished-"))
+    process.step()
+    world.store._database.tables[0].outbox.clear()
+    with pytest.raises(JournalCorrupt, match="it has no such batch"):
+        verified(world)
+
+
+def test_definitions_are_compared_with_their_topic() -> None:
+    world, _ = worked()
+    namespace = namespace_of(world)
+    assert verify_definitions(namespace).difference is None
+    (kept,) = world.store.definitions()
+    world.store.save_definitions([Definition(kept.name, kept.hash, kept.blueprint, active=False)])
+    difference = verify_definitions(namespace).difference
+    assert difference is not None
+    assert difference.endswith("active: the journal says True; the database has False")
+
+
+def test_a_journal_is_proved_without_any_database() -> None:
+    world, _ = worked()
+    found = prove(world.broker, world.topics, 0)
+    assert found.seq == world.store.contents(0).row.seq
+    assert found.records == sum(each.partition == 0 for each in world.cluster.committed(world.topics.journal))
+    entries = world.cluster.log(world.topics.journal, 0).entries
+    victim = next(entry for entry in entries if entry.record is not None and entry.record.key != b"footer")
+    assert victim.record is not None
+    victim.record = replace(victim.record, value=(victim.record.value or b"")[:-1] + b"\x7f")
+    with pytest.raises(JournalCorrupt):
+        prove(world.broker, world.topics, 0)
+
+
+def test_the_rate_can_be_bounded_by_who_is_told() -> None:
+    world, _ = worked()
+    told: list[Step] = []
+    verify(namespace_of(world), 0, 3, told.append)
+    assert sum(step.events for step in told) == len(world.store.contents(0).events)
