@@ -218,7 +218,7 @@ class Answering:
             data = decode_body(command_body(record), exchange.command, schema_of)
             if isinstance(exchange, HandlerExchange):
                 return exchange.begin(data, command, connection, heard)
-            return exchange.answer(data, command, connection)
+            return exchange.answer(data, command)
         except MessageRejected as why:
             _log.error("a command cannot be read", command=command.command_id, why=str(why))
             return self._refused("Unreadable", _Unreadable(why.reason, str(why)), kept=kept)

@@ -63,7 +63,7 @@ class HttpExchange:
         """Of everything that it reads or writes."""
         return self._contract.codecs()
 
-    def answer(self, data: Data, command: ReceivedCommand, connection: object) -> Answer:  # noqa: ARG002 - of an inbox, which would be wrong here: see docs/connectors.md
+    def answer(self, data: Data, command: ReceivedCommand) -> Answer:
         """Send the request; see ``Exchange.answer``."""
         try:
             request = self._request(cast("Mapping[str, Data]", data), command)
