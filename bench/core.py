@@ -19,7 +19,8 @@ from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker, MemoryCluster
 from orchestrator.broker.topology import command_topic, namespace_topics
 from orchestrator.client.contract import Contract
-from orchestrator.participant.answering import Answering, exchange_of
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.handler_exchange import exchange_of
 from orchestrator.participant.handlers import checked
 from orchestrator.participant.schemas import Schemas
 from orchestrator.shard.batch import Head, seal

@@ -15,9 +15,10 @@ from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import AccessDenied, HandlerRefused, OrchestratorError, Unavailable
-from orchestrator.participant.answering import Answering, HandlerExchange, exchange_of
+from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
 from orchestrator.participant.exchange import Exchange
+from orchestrator.participant.handler_exchange import HandlerExchange, exchange_of
 from orchestrator.participant.handlers import Handles, checked
 from orchestrator.participant.inbox import Inbox
 from orchestrator.participant.loop import Loop

@@ -12,7 +12,8 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeAlias
 
 from orchestrator.errors import Unavailable
-from orchestrator.participant.answering import Answering, Begun, Sent
+from orchestrator.participant.answering import Answering, Sent
+from orchestrator.participant.handler_exchange import Begun
 from orchestrator.participant.inbox import Inbox, Session
 from orchestrator.participant.loop import Call, Loop
 from orchestrator.participant.offsets import Span

@@ -15,7 +15,8 @@ import pytest
 from orchestrator import Participant
 from orchestrator.definition.conversion import to_data
 from orchestrator.definition.schema import avro_schema
-from orchestrator.participant.answering import Answering, Begun
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.handler_exchange import Begun
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.headers import OUTCOME
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
