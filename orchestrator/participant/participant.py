@@ -17,14 +17,14 @@ from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.errors import AccessDenied, HandlerRefused, OrchestratorError, Unavailable
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
+from orchestrator.participant.event_loop import EventLoop
 from orchestrator.participant.exchange import Exchange
 from orchestrator.participant.handler_exchange import HandlerExchange, exchange_of
 from orchestrator.participant.handlers import Handles, checked
 from orchestrator.participant.inbox import Inbox
-from orchestrator.participant.loop import Loop
 from orchestrator.participant.runner import Runner
 from orchestrator.participant.schemas import Schemas
-from orchestrator.participant.worker import Crew
+from orchestrator.participant.worker import WorkerPool
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.tuning import tuned
@@ -153,7 +153,9 @@ class Participant(Generic[Connection]):
         schemas = Schemas(partial(_broker, chosen))
         answering = Answering(self.name, self._exchanges.values(), schemas, parks=self._parks)
         schemas.own(answering.codecs())
-        runner = Runner(self.name, self._topic, chosen, Crew(answering, self._inbox, workers, Loop(self.name)))
+        runner = Runner(
+            self.name, self._topic, chosen, WorkerPool(answering, self._inbox, workers, EventLoop(self.name))
+        )
         broker = KafkaBroker.of(chosen)
         try:
             runner.start(broker)

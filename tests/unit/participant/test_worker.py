@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator import Context, Participant, RetryLater
 from orchestrator.participant.answering import Answering
-from orchestrator.participant.loop import Loop
+from orchestrator.participant.event_loop import EventLoop
 from orchestrator.participant.offsets import Span
 from orchestrator.participant.replies import Reply
 from orchestrator.participant.worker import Worker
@@ -44,7 +44,7 @@ class Desk:
         bank = Participant("bank")
         bank.handles(Withdraw)(handler)
         self.replies = Replies()
-        self.loop = Loop("bank")
+        self.loop = EventLoop("bank")
         answering = Answering("bank", bank._exchanges.values(), NoSchemas())
         posting: Any = self.replies
         self.worker = Worker(answering, None, posting, self.loop)
@@ -196,7 +196,7 @@ def test_what_is_dropped_is_cancelled_and_what_waits_behind_it_is_never_begun(op
 def test_a_closed_loop_cancels_what_still_runs() -> None:
     ended = threading.Event()
     begun = threading.Event()
-    loop = Loop("bank")
+    loop = EventLoop("bank")
     loop.start()
 
     async def forever() -> None:
@@ -216,7 +216,7 @@ def test_a_closed_loop_cancels_what_still_runs() -> None:
 
 
 def test_a_handler_that_ends_the_program_ends_the_loop_and_says_so() -> None:
-    loop = Loop("bank")
+    loop = EventLoop("bank")
     loop.start()
 
     async def leave() -> None:

@@ -46,7 +46,7 @@ class Call:
         self._ended(self)
 
 
-class Loop:
+class EventLoop:
     """Runs coroutines side by side; any thread may begin and cancel them."""
 
     def __init__(self, name: str) -> None:
