@@ -106,9 +106,8 @@ def _messages(blueprint: Blueprint) -> Iterator[tuple[str, str, str]]:
     for node in blueprint.nodes:
         match node:
             case Step():
-                for message in (node.command, node.undo, node.probe):
-                    if message is not None:
-                        yield from _of_message(schemas, message)
+                for message in node.messages:
+                    yield from _of_message(schemas, message)
             case Require(otherwise=answer) | Fail(why=answer):
                 yield "rejection", answer.type, answer.schema
             case _:

@@ -75,8 +75,7 @@ def participants_of(blueprints: Iterable[Blueprint]) -> list[str]:
             for blueprint in blueprints
             for node in blueprint.nodes
             if isinstance(node, Step)
-            for message in (node.command, node.undo, node.probe)
-            if message is not None
+            for message in node.messages
         }
     )
 

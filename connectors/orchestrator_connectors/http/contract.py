@@ -60,7 +60,7 @@ def contracts(blueprints: Iterable[Blueprint], participant: str) -> dict[str, Co
     found: dict[str, CommandContract] = {}
     for blueprint in blueprints:
         for node in blueprint.nodes:
-            for message in (node.command, node.undo, node.probe) if isinstance(node, Step) else ():
-                if message is not None and message.participant == participant:
+            for message in node.messages if isinstance(node, Step) else ():
+                if message.participant == participant:
                     found[message.type] = CommandContract(message, blueprint.schemas)
     return found
