@@ -121,7 +121,7 @@ class Service:
         if lacking:
             raise AccessDenied(
                 f"Kafka at {settings.kafka} does not allow what `saga run` does: {'; '.join(lacking)}: grant what "
-                f"`saga acls` prints"
+                f"`saga acls FILE` prints"
             )
         return found
 

@@ -59,12 +59,17 @@ def of_orchestrator(topics: Topics, participants: Iterable[str]) -> list[Right]:
         _topic(topics.definitions, READ, SETTINGS),
         _topic(topics.schemas, READ, SETTINGS),
         _topic(topics.quarantine, WRITE, SETTINGS),
-        *(_topic(Topics.commands(participant), WRITE, SETTINGS) for participant in participants),
+        *(to_send(Topics.commands(participant)) for participant in participants),
         Right(Kind.GROUP, topics.group, (READ,)),
         Right(Kind.TRANSACTIONAL_ID, topics.relay_id_prefix, (WRITE,), prefixed=True),
         # Only for the warning at the start that the cluster could lose what it has acknowledged.
         Right(Kind.CLUSTER, CLUSTER, (SETTINGS,)),
     ]
+
+
+def to_send(topic: str) -> Right:
+    """On a participant's topic, of who sends commands there."""
+    return _topic(topic, WRITE, SETTINGS)
 
 
 def of_participant(topics: Topics, name: str) -> list[Right]:

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
-from orchestrator import AccessDenied, Participant
+from orchestrator import AccessDenied, Client, Participant
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.rights import Kind, Operation, Right, of_client, of_orchestrator, of_participant
+from orchestrator.errors import ShardRefused
 from orchestrator.participant.schemas import Schemas
 from orchestrator.settings import load
 from orchestrator.wire.topics import Topics
-from tests.integration.cli.conftest import Called
+from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Called, running, until
 from tests.integration.security.conftest import As, Prepared
 from tests.integration.security.secured import Secured
 from tests.integration.security.tls import server_context, tls_in_front_of
@@ -112,28 +114,32 @@ def granted_all_but(
         for right in rights
     ]
     assert rest != list(rights), f"expected {operation} on {name} among the rights"
-    secured.grant(
-        [
-            AclBinding(
-                ResourceType["BROKER" if right.kind is Kind.CLUSTER else right.kind],
-                right.name,
-                ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
-                f"User:{user}",
-                "*",
-                AclOperation[each],
-                AclPermissionType.ALLOW,
-            )
-            for right in rest
-            for each in right.operations
-        ]
-    )
+    return granted(secured, user, rest)
+
+
+def granted(secured: Secured, user: str, rights: Sequence[Right]) -> dict[str, str]:
+    """The settings of ``user``, who has these rights."""
+    secured.grant([binding(user, right, each) for right in rights for each in right.operations])
     return secured.scram(user, "a password")
+
+
+def binding(user: str, right: Right, operation: Operation) -> AclBinding:
+    """One operation of a right."""
+    return AclBinding(
+        ResourceType["BROKER" if right.kind is Kind.CLUSTER else right.kind],
+        right.name,
+        ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
+        f"User:{user}",
+        "*",
+        AclOperation[operation],
+        AclPermissionType.ALLOW,
+    )
 
 
 @pytest.mark.parametrize(
     ("lacking", "words"),
     [
-        (("prepared.replies", Operation.READ), "READ on topic prepared.replies: grant what `saga acls` prints"),
+        (("prepared.replies", Operation.READ), "READ on topic prepared.replies: grant what `saga acls FILE` prints"),
         (("prepared.journal", Operation.DESCRIBE_CONFIGS), "prepared.journal"),
         (("prepared-orchestrators", Operation.READ), "consumer group prepared-orchestrators"),
         (("prepared-relay-", Operation.WRITE), "transactional id prepared-relay-"),
@@ -146,6 +152,48 @@ def test_a_right_that_the_orchestrator_lacks(
     settings = granted_all_but(secured, user, of_orchestrator(topics, [prepared.bank]), *lacking)
     own = {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database}
     refused(saga_as({**settings, **own}, "run"), words)
+
+
+def test_a_participant_that_may_not_be_sent_to_is_undeliverable_and_stops_nobody(
+    secured: Secured, prepared: Prepared, user: str, saga_as: As
+) -> None:
+    rights, commands = of_orchestrator(Topics(prepared.namespace), [prepared.bank]), f"{prepared.bank}.commands"
+    settings = granted_all_but(secured, user, rights, commands, Operation.WRITE)
+    own = {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database, "SAGA_SHARDS": str(SHARDS)}
+    with running(load({**settings, **own})):
+        for _ in range(2):
+            called = saga_as(
+                {"SAGA_KAFKA": secured.stack.kafka, **own}, "start", "money_transfer", "--input", INPUT, "--wait"
+            )
+            assert called.status == 3
+            for words in ("was compensated", f"WRITE and DESCRIBE_CONFIGS on topic {commands}"):
+                assert words in called.err.splitlines()[-1]
+
+
+def test_a_right_that_is_taken_away_stops_the_shard_of_the_batch_until_it_is_back(
+    secured: Secured, prepared: Prepared, user: str
+) -> None:
+    topics, commands = Topics(prepared.namespace), f"{prepared.bank}.commands"
+    settings = granted(secured, user, of_orchestrator(topics, [prepared.bank]))
+    own = {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database, "SAGA_SHARDS": str(SHARDS)}
+    administrator = load({"SAGA_KAFKA": secured.stack.kafka, **own})
+    with running(load({**settings, **own})) as service, Client(administrator) as client, ThreadPoolExecutor() as pool:
+        for number in range(2 * SHARDS):  # every shard has asked for the topic, and knows it
+            client.start_named("money_transfer", INPUT, id=f"{user}-{number}", timeout=PATIENCE_S)
+        rights = secured.revoke(user, commands)
+        waiting = [
+            pool.submit(client.start_named, "money_transfer", INPUT, id=f"{user}-more-{number}", timeout=PATIENCE_S)
+            for number in range(8)
+        ]
+
+        def refused_for_it() -> bool:
+            troubles = [shard.trouble for shard in service.status().shards]
+            return any(type(each) is ShardRefused and commands in str(each) for each in troubles)
+
+        until(refused_for_it)
+        secured.grant(rights)
+        for each in waiting:
+            each.result(PATIENCE_S)
 
 
 def test_a_right_that_a_client_lacks(secured: Secured, prepared: Prepared, user: str, saga_as: As) -> None:

@@ -5,7 +5,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.broker.port import Fenced
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of, translated
-from orchestrator.errors import AccessDenied, ConfigError, OrchestratorError, TopicMismatch, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, NotAuthorized, OrchestratorError, TopicMismatch, Unavailable
 
 
 @pytest.mark.parametrize("code", Local, ids=lambda code: code.name)
@@ -21,10 +21,10 @@ def test_local_codes_are_librdkafkas(code: Local) -> None:
         (KafkaError.INVALID_PRODUCER_EPOCH, Fenced, "another producer"),
         (KafkaError.PRODUCER_FENCED, Fenced, "another producer"),
         (KafkaError.INVALID_PRODUCER_ID_MAPPING, Fenced, "another producer"),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, AccessDenied, "rights on that topic"),
-        (KafkaError.GROUP_AUTHORIZATION_FAILED, AccessDenied, "rights on that consumer group"),
-        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, AccessDenied, "rights on that transactional id"),
-        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, AccessDenied, "rights on that cluster"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, NotAuthorized, "rights on that topic"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, NotAuthorized, "rights on that consumer group"),
+        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NotAuthorized, "rights on that transactional id"),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, NotAuthorized, "rights on that cluster"),
         (Local.AUTHENTICATION, AccessDenied, "security.protocol"),
         (KafkaError.SASL_AUTHENTICATION_FAILED, AccessDenied, "security.protocol"),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, TopicMismatch, "create it again"),
