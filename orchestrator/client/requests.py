@@ -21,6 +21,7 @@ from orchestrator.client.handle import Handle
 from orchestrator.client.listener import Listener
 from orchestrator.client.sender import Sender
 from orchestrator.client.watch import Watch, Watches
+from orchestrator.clock import now_ms
 from orchestrator.definition.decorator import SagaDefinition
 from orchestrator.errors import MessageRejected, TopicMismatch, UnknownDefinition
 from orchestrator.settings import Settings
@@ -200,7 +201,7 @@ class Connection:
     def send(self, request: Request) -> Watch:
         """Send ``request``, and listen for what becomes of its saga while somebody holds the watch."""
         watch = self.watches.of(request.saga_id)
-        record = request_record(self._topics, self._shards, request, time.time_ns() // 1_000_000)
+        record = request_record(self._topics, self._shards, request, now_ms())
         self._sender.post(record, partial(watch.fail, request.request_id))
         return watch
 

@@ -6,10 +6,11 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from orchestrator.clock import now_ms
 from orchestrator.operations.report import GAUGE, Family, Labels, Report
 from orchestrator.shard.meter import BatchFigures
 from orchestrator.shard.ownership import ShardStatus
-from orchestrator.shard.runner import Status, clock_ms
+from orchestrator.shard.runner import Status
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds: from the fastest commit that was measured to where a transaction times out."""
@@ -59,7 +60,7 @@ class Figures:
             process=self._process,
             unhealthy=tuple(f"{name} is stuck in one step" for name in status.stuck),
             unready=tuple(_unready(status)),
-            families=(*self._counted(), *_gauges(status, clock_ms())),
+            families=(*self._counted(), *_gauges(status, now_ms())),
         )
 
     def _counted(self) -> Iterator[Family]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from orchestrator.clock import now_ms
 from orchestrator.errors import MessageRejected, OrchestratorError, TopicMismatch
 from orchestrator.participant.exchange import Exchange
 from orchestrator.participant.handler_exchange import Begun, HandlerExchange, Heard
@@ -96,7 +97,7 @@ class Answering:
         if isinstance(answer, Begun):
             ended = answer.ended
             return Begun(answer.coroutine, lambda give: self._ended(record, command, partial(ended, give)))
-        return reply_record(command, answer, _now_ms())
+        return reply_record(command, answer, now_ms())
 
     def _ended(self, record: IncomingRecord, command: ReceivedCommand, give: Callable[[], Answer]) -> Sent:
         sent = self._sent(record, command, give)
@@ -113,7 +114,7 @@ class Answering:
             return None
         command = parse_command(record)
         answer = failed("ReplyTooLarge", f"the reply to {command.type} is larger than its topic takes", retryable=False)
-        return reply_record(command, answer, _now_ms())
+        return reply_record(command, answer, now_ms())
 
     def _first_answer(
         self, record: IncomingRecord, command: ReceivedCommand, session: Session[Any] | None, heard: Heard | None
@@ -141,7 +142,7 @@ class Answering:
         kept: bool,
     ) -> Answer | Begun[Answer]:
         """``kept``: an inbox keeps the answer, so that what is refused here will never be done."""
-        if command.role == "do" and command.expires_ms is not None and _now_ms() >= command.expires_ms:
+        if command.role == "do" and command.expires_ms is not None and now_ms() >= command.expires_ms:
             raise Retryable("Expired", "its attempt had ended before it was read")
         exchange = self._exchanges.get(command.type)
         if exchange is None:
@@ -192,10 +193,6 @@ def _heartbeat(command: ReceivedCommand, report: Report | None) -> Heard | None:
         now = time.monotonic()
         if now - said_at >= PROGRESS_EVERY_S:
             said_at = now
-            report(reply_record(command, progress(detail[:MESSAGE_MAX]), _now_ms()))
+            report(reply_record(command, progress(detail[:MESSAGE_MAX]), now_ms()))
 
     return heard
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

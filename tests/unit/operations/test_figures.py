@@ -2,11 +2,12 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.clock import now_ms
 from orchestrator.errors import DatabaseBehind
 from orchestrator.operations.figures import Figures
 from orchestrator.operations.report import Report, text
 from orchestrator.shard.ownership import ShardStatus
-from orchestrator.shard.runner import NOT_RUNNING, Status, clock_ms
+from orchestrator.shard.runner import NOT_RUNNING, Status
 from tests.unit.shard.world import Process, World
 
 NAMES = {
@@ -62,7 +63,7 @@ def test_what_the_shards_do_is_counted() -> None:
 
 def test_a_shard_tells_its_lag_its_outbox_and_the_age_of_its_footer() -> None:
     shard = ShardStatus(
-        3, owned=True, trouble=None, unpublished=5, lag_requests=7, lag_replies=9, footer_ms=clock_ms() - 60_000
+        3, owned=True, trouble=None, unpublished=5, lag_requests=7, lag_replies=9, footer_ms=now_ms() - 60_000
     )
     found = values(Figures().report(Status(joined=True, shards=(shard,), stuck=())))
     assert found["saga_lag_records", "input=requests,shard=3"] == 7
