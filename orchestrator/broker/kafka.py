@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator.broker.admin import Admin, ClusterDescription
 from orchestrator.broker.configuration import Connection
@@ -16,6 +17,9 @@ from orchestrator.settings import Settings
 from orchestrator.turns import waiting
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
+
+REACHABLE_S: Final = 8.0
+"""How long Kafka may take to answer for the first time: whoever waits for a start is told within 10 s."""
 
 
 @dataclass
@@ -119,7 +123,7 @@ class KafkaBroker:
         )
 
     @waiting()
-    def check_reachable(self, timeout_s: float = 10.0) -> None:
+    def check_reachable(self, timeout_s: float = REACHABLE_S) -> None:
         """Return when the cluster answers.
 
         Raises within ``timeout_s``: ``Unavailable`` with the reason why it does not, ``ConfigError`` if it refuses us.

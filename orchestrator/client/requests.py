@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from orchestrator import settings as environment
@@ -32,9 +32,6 @@ from orchestrator.wire.partition import partition_of
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.request import CancelSaga, Request, RetrySaga, StartSaga, request_record
 from orchestrator.wire.topics import Topics
-
-REACHABLE_S: Final = 8.0
-"""How long Kafka may take to answer for the first time."""
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -189,7 +186,7 @@ class Connection:
         self._topics = topics
         self._published: set[str] = set()
         self._broker = KafkaBroker.of(settings)
-        self._broker.check_reachable(REACHABLE_S)
+        self._broker.check_reachable()
         self._shards = _shards(self._broker, topics, settings)
         self.watches = Watches()
         self.schemas = SchemaTopic(self._broker, topics)

@@ -13,8 +13,6 @@ from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.wire.parking import parked_topic
 
-REACHABLE_S: Final = 8.0
-"""How long Kafka may take to answer at the start."""
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_MAX_S: Final = 5.0
 HEALTHY_S: Final = 30.0
@@ -41,7 +39,7 @@ class Runner:
 
     def start(self, broker: KafkaBroker) -> None:
         """Check that the servers are there and begin. Raises ``Unavailable``, ``TopicMismatch``, ``ConfigError``."""
-        broker.check_reachable(REACHABLE_S)
+        broker.check_reachable()
         if not broker.topics([self._topic]):
             raise TopicMismatch(
                 f"expected the topic {self._topic}, found none on {self._settings.kafka}: "
