@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from orchestrator.broker.port import Broker, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import JournalCorrupt, JournalUnsettled, MessageRejected, OwnershipLost
+from orchestrator.errors import FooterMissing, JournalCorrupt, JournalUnsettled, MessageRejected, OwnershipLost
 from orchestrator.shard.batch import Draft, Head, seal
 from orchestrator.shard.comparison import NO_FOOTER, LastFooter, refusal, topics_changed
 from orchestrator.store.port import Batch, ShardRow, ShardStore
@@ -131,14 +131,23 @@ def read_fenced_footer(ports: Ports) -> LastFooter:
     Raises ``JournalUnsettled`` when the journal lacks that marker: the footer before it would be read as the last, and
     the batches of the transaction be published a second time.
     """
-    if not ports.broker.is_settled(ports.topics.journal, ports.shard):
-        raise JournalUnsettled(
-            f"shard {ports.shard}: expected every transaction in {ports.topics.journal}[{ports.shard}] to have an end, "
-            f"since its producer was initialised, got an open one: the shard waits until it is over. If it never is, "
-            f"Kafka has lost its marker: find it with `kafka-transactions.sh find-hanging`, and what it wrote to other "
-            f"topics before you abort it"
-        )
+    if not _is_settled(ports):
+        raise _unsettled(ports, "since its producer was initialised")
     return read_footer(ports)
+
+
+def _is_settled(ports: Ports) -> bool:
+    return ports.broker.is_settled(ports.topics.journal, ports.shard)
+
+
+def _unsettled(ports: Ports, since: str) -> JournalUnsettled:
+    journal = ports.topics.journal
+    return JournalUnsettled(
+        f"shard {ports.shard}: expected every transaction in {journal}[{ports.shard}] to have an end, {since}, got an "
+        f"open one: the shard waits, and goes on by itself when it is over. If it is not over within a minute, Kafka "
+        f"has lost its marker (KAFKA-20734): look with `kafka-transactions.sh describe-producers --topic {journal} "
+        f"--partition {ports.shard}`, and end it as docs/reliability.md says"
+    )
 
 
 def read_topic_ids(ports: Ports) -> dict[str, str]:
@@ -171,8 +180,12 @@ def _compare_unfenced(ports: Ports) -> Mapping[str, str]:
         refused = refusal(ports.shard, ports.store.snapshot(), footer)
         if refused is None:
             break
+        # Asked first: what was over by then is below the end that the footer is read up to.
+        settled = _is_settled(ports)
         later = read_footer(ports)
         if later == footer:
+            if isinstance(refused, FooterMissing) and not settled:
+                raise _unsettled(ports, "since the database knows of a later footer") from refused
             raise refused
         footer = later
     return topic_ids

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.broker.memory import CommitFault, MemoryBroker
+from orchestrator.broker.memory.log import Status
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.crashpoints import NAMES, CrashPoint
 from orchestrator.errors import (
@@ -360,3 +361,29 @@ def test_a_transaction_that_is_open_behind_the_fence_is_waited_for() -> None:
     world.now_ms += REFUSED_PAUSE_MS
     world.run(process)
     assert world.ended() == {"s1": "completed"}
+
+
+def test_a_journal_that_ends_in_an_open_transaction_has_not_lost_its_end() -> None:
+    """Kafka, restarted, may lose the marker of a transaction whose end it has answered."""
+    world = World()
+    journal, relay_id = world.topics.journal, world.topics.relay_id(0)
+    losing = False
+
+    def lose_the_marker(name: str) -> None:
+        if losing and name == "commit.before_end":
+            world.cluster.coordinator.lose_marker(relay_id, (journal, 0))
+
+    process = Process(world, crash_point=lose_the_marker)
+    world.start("s1")
+    world.run(process)
+    losing = True
+    world.start("s2")
+    process.step()  # the relay hears that the transaction is committed
+    process.step()  # with nothing to read, so that the rows before leave the outbox; then the process is killed
+    other = refused(world, JournalUnsettled)
+    assert f"--topic {journal} --partition 0" in str(other.trouble)
+    world.cluster.log(journal, 0).end_transaction(relay_id, Status.COMMITTED)
+    world.now_ms += REFUSED_PAUSE_MS
+    world.run(other, rounds=20)
+    assert world.ended() == {"s1": "completed", "s2": "completed"}
+    world.audit()
