@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator import Command, Record, Saga, saga
-from orchestrator.errors import ShardRefused
+from orchestrator.errors import ShardRefused, TopicMismatch
 from orchestrator.wire import reply, request
 from orchestrator.wire.avro import codec_for
 from orchestrator.wire.body import AvroBody
@@ -114,6 +114,29 @@ def test_a_reply_whose_events_are_larger_than_the_journal_allows_is_an_incident(
     assert world.ended() == {}
     assert reasons(world) == ["too_large"]
     assert [(each.reason, each.closed_ms) for each in world.store.contents(0).incidents] == [("unreadable", None)]
+    world.audit()
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["a reply", "a timer"])
+def test_a_journal_that_takes_no_event_any_more_refuses_the_shard_until_it_does(answered: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    world, small = noting(1)
+    world.ask(request.StartSaga(request_id="r", saga_id="s1", saga="fetching", input=small))
+    world.run(Process(world))
+    (command,) = world.commands()
+    journal = world.cluster.topics[world.topics.journal]
+    before, journal.settings = journal.settings, {"max.message.bytes": "100000"}
+    codec = codec_for(world.schema("bank.Note"))
+    if answered:
+        world.broker.publish([reply.reply_record(command, reply.completed(codec, {"text": "x"}), world.now_ms)])
+    process = Process(world)
+    world.run(process, rounds=20, ms=60_000)
+    assert type(process.trouble) is TopicMismatch
+    assert f"for {world.topics.journal}, got 100000" in str(process.trouble)
+    assert world.store.contents(0).incidents == ()
+    journal.settings = before
+    world.run(process, rounds=20, ms=1_000)
+    assert process.trouble is None
+    assert world.ended() == ({"s1": "completed"} if answered else {})
     world.audit()
 
 
