@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import structlog
 
 from orchestrator import Participant, Settings, settings
 from orchestrator.cli.main import main
@@ -115,13 +114,6 @@ def environment(kafka: str, database: str, namespace: str, monkeypatch: pytest.M
     }.items():
         monkeypatch.setenv(name, value)
     return settings.load()
-
-
-@pytest.fixture(autouse=True)
-def logging_of_its_own() -> Iterator[None]:
-    """Commands set up logging for their process, which here is that of all tests."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
