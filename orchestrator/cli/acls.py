@@ -11,11 +11,11 @@ from orchestrator.broker import rights
 from orchestrator.broker.rights import Kind, Right
 from orchestrator.cli import servers
 from orchestrator.cli.compile import source_of
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.output import print_json
 from orchestrator.client.deployment import participants_of
 from orchestrator.definition.loading import compile_file
 from orchestrator.errors import ConfigError
+from orchestrator.exit_code import ExitCode
 from orchestrator.wire.topics import Topics
 
 if TYPE_CHECKING:

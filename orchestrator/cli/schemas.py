@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.blueprint.model import Blueprint, Fail, Json, Message, Require, Step
 from orchestrator.cli.compile import source_of
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.output import print_columns, print_json
 from orchestrator.definition.loading import compile_file
 from orchestrator.errors import ConfigError
+from orchestrator.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers
