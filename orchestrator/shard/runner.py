@@ -148,14 +148,20 @@ class Runner:
         def guarded() -> None:
             try:
                 target()
+            except OrchestratorError as error:  # whoever ends the process says it, in one line
+                self._end_with(error)
             except BaseException as error:  # noqa: BLE001 - re-raised by `run`, in the thread that can end the process
                 _log.exception("a thread failed", thread=name)
-                self._defect = error
-                self._stopping.set()
+                self._end_with(error)
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
         return thread
+
+    def _end_with(self, error: BaseException) -> None:
+        """The first error counts: others may follow from it."""
+        self._defect = self._defect or error
+        self._stopping.set()
 
     def _watch(self) -> None:
         """Break connections that hang, so that the shard's thread comes back with an error."""

@@ -90,11 +90,17 @@ class Secured:
         while set(rights) - set(self.admin.describe_acls(ANY).result()):
             assert time.monotonic() < until, "the broker did not hear of its access rights"
 
-    def revoke(self, user: str, topic: str) -> list[AclBinding]:
-        """Take away all rights of ``user`` on ``topic``; returns them when the broker knows that they are gone."""
-        principal, any_host = f"User:{user}", cast("str", None)
-        literal, topics = ResourcePatternType.LITERAL, ResourceType.TOPIC
-        chosen = AclBindingFilter(topics, topic, literal, principal, any_host, AclOperation.ANY, AclPermissionType.ANY)
+    def revoke(self, user: str, name: str) -> list[AclBinding]:
+        """Take away all rights of ``user`` on ``name``; returns them when the broker knows that they are gone."""
+        chosen = AclBindingFilter(
+            ResourceType.ANY,
+            name,
+            ResourcePatternType.ANY,
+            f"User:{user}",
+            cast("str", None),
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
         gone = list(self.admin.delete_acls([chosen])[chosen].result())
         until = time.monotonic() + PATIENCE_S
         while set(gone) & set(self.admin.describe_acls(ANY).result()):

@@ -14,11 +14,12 @@ from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, R
 from orchestrator import AccessDenied, Client, Participant
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.rights import Kind, Operation, Right, of_client, of_orchestrator, of_participant
-from orchestrator.errors import ShardRefused
+from orchestrator.errors import OutcomeTimeout, ShardRefused
 from orchestrator.participant.schemas import Schemas
 from orchestrator.settings import load
 from orchestrator.wire.topics import Topics
 from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Called, running, until
+from tests.integration.cli.test_orchestrator_process import owns_all, saga_run
 from tests.integration.security.conftest import As, Prepared
 from tests.integration.security.secured import Secured
 from tests.integration.security.tls import server_context, tls_in_front_of
@@ -123,6 +124,11 @@ def granted(secured: Secured, user: str, rights: Sequence[Right]) -> dict[str, s
     return secured.scram(user, "a password")
 
 
+def of(prepared: Prepared) -> dict[str, str]:
+    """The settings of the namespace, for whoever connects to it."""
+    return {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database, "SAGA_SHARDS": str(SHARDS)}
+
+
 def binding(user: str, right: Right, operation: Operation) -> AclBinding:
     """One operation of a right."""
     return AclBinding(
@@ -159,7 +165,7 @@ def test_a_participant_that_may_not_be_sent_to_is_undeliverable_and_stops_nobody
 ) -> None:
     rights, commands = of_orchestrator(Topics(prepared.namespace), [prepared.bank]), f"{prepared.bank}.commands"
     settings = granted_all_but(secured, user, rights, commands, Operation.WRITE)
-    own = {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database, "SAGA_SHARDS": str(SHARDS)}
+    own = of(prepared)
     with running(load({**settings, **own})):
         for _ in range(2):
             called = saga_as(
@@ -175,7 +181,7 @@ def test_a_right_that_is_taken_away_stops_the_shard_of_the_batch_until_it_is_bac
 ) -> None:
     topics, commands = Topics(prepared.namespace), f"{prepared.bank}.commands"
     settings = granted(secured, user, of_orchestrator(topics, [prepared.bank]))
-    own = {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database, "SAGA_SHARDS": str(SHARDS)}
+    own = of(prepared)
     administrator = load({"SAGA_KAFKA": secured.stack.kafka, **own})
     with running(load({**settings, **own})) as service, Client(administrator) as client, ThreadPoolExecutor() as pool:
         for number in range(2 * SHARDS):  # every shard has asked for the topic, and knows it
@@ -194,6 +200,26 @@ def test_a_right_that_is_taken_away_stops_the_shard_of_the_batch_until_it_is_bac
         secured.grant(rights)
         for each in waiting:
             each.result(PATIENCE_S)
+
+
+def test_a_right_of_its_own_that_is_taken_away_ends_the_orchestrator_with_one_line(
+    secured: Secured, prepared: Prepared, user: str, tmp_path: Path
+) -> None:
+    topics, log = Topics(prepared.namespace), tmp_path / "log"
+    settings = granted(secured, user, of_orchestrator(topics, [prepared.bank]))
+    own = of(prepared)
+    with (
+        saga_run(log, {**settings, **own}) as process,
+        Client(load({"SAGA_KAFKA": secured.stack.kafka, **own})) as client,
+    ):
+        until(lambda: owns_all(log))
+        secured.revoke(user, topics.relay_id_prefix)
+        with pytest.raises(OutcomeTimeout):  # who has no way to publish an answer gives none
+            client.start_named("money_transfer", INPUT, timeout=1)
+        assert process.wait(PATIENCE_S) == 5
+    written = log.read_text()
+    assert "Traceback" not in written
+    assert "transactional id prepared-relay-" in written.splitlines()[-1]
 
 
 def test_a_right_that_a_client_lacks(secured: Secured, prepared: Prepared, user: str, saga_as: As) -> None:

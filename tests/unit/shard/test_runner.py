@@ -4,13 +4,17 @@ import threading
 from time import monotonic
 
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.clock import now_ms
+from orchestrator.errors import AccessDenied
 from orchestrator.shard import runner as module
 from orchestrator.shard.housekeeping import Housekeeping
+from orchestrator.shard.loop import Decide
 from orchestrator.shard.ownership import Plant
 from orchestrator.shard.runner import NOT_RUNNING, PAUSE_MAX_S, Runner, pause_s
 from orchestrator.store.memory import Failure
+from orchestrator.store.port import ShardStore
 from tests.unit.shard.world import Process, World
 
 PATIENCE_S = 60.0
@@ -59,6 +63,25 @@ def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(mo
         assert monotonic() < until
     runner.stop()
     thread.join(PATIENCE_S)
+
+
+@pytest.mark.parametrize(("error", "logged"), [(AccessDenied("the words"), 0), (AssertionError("a defect"), 1)])
+def test_what_no_retry_mends_ends_the_process_and_only_a_defect_with_where_it_happened(
+    error: Exception, logged: int
+) -> None:
+    world = World()
+    process = Process(world)
+
+    def failing(shard: int, store: ShardStore) -> Decide:
+        raise error
+
+    runner = Runner(
+        Plant(world.topics, process.broker, process.store, failing, process.bounds),
+        Housekeeping(process.broker, process.catalogue),
+    )
+    with capture_logs() as logs, pytest.raises(type(error), match=str(error)):
+        runner.run()
+    assert sum(bool(line.get("exc_info")) for line in logs) == logged
 
 
 def test_a_thread_does_not_sleep_as_long_as_a_clock_that_was_set_back_says() -> None:
