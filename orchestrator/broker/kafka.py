@@ -89,6 +89,11 @@ class KafkaBroker:
         return self._tail.last(topic, partition, wanted)
 
     @waiting()
+    def last_open(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
+        """See the port."""
+        return self._tail.last_open(topic, partition, wanted)
+
+    @waiting()
     def is_settled(self, topic: str, partition: int) -> bool:
         """See the port."""
         place = [(topic, partition)]

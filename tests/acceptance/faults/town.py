@@ -77,8 +77,11 @@ class Stage:
 
 
 @contextmanager
-def stage_in(directory: Path) -> Generator[Stage]:
-    """Start everything; one broker with two listeners, of which one leads through the proxy."""
+def stage_in(directory: Path, kafka_settings: Mapping[str, str] | None = None) -> Generator[Stage]:
+    """Start everything; one broker with two listeners, of which one leads through the proxy.
+
+    ``kafka_settings`` are the broker's beside ours.
+    """
     open_port, controller, hidden, proxied = (free_port() for _ in range(4))
     settings = {
         "listeners": f"PLAINTEXT://{HOST}:{open_port},CONTROLLER://{HOST}:{controller},PROXIED://{HOST}:{hidden}",
@@ -92,6 +95,7 @@ def stage_in(directory: Path) -> Generator[Stage]:
         "group.consumer.min.heartbeat.interval.ms": "200",
         "group.consumer.heartbeat.interval.ms": "300",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        **(kafka_settings or {}),
     }
     options = SystemOptions(shards=SHARDS, session_timeout_ms=SESSION_MS, kafka_port=open_port, kafka_settings=settings)
     with kafka_proxy((HOST, hidden), proxied) as proxy, System(directory, options).start() as system:

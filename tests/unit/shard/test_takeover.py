@@ -363,7 +363,8 @@ def test_a_transaction_that_is_open_behind_the_fence_is_waited_for() -> None:
     assert world.ended() == {"s1": "completed"}
 
 
-def test_a_journal_that_ends_in_an_open_transaction_has_not_lost_its_end() -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_a_marker_that_was_lost_stops_a_shard_only_while_nobody_knows_what_it_said(*, known: bool) -> None:
     """Kafka, restarted, may lose the marker of a transaction whose end it has answered."""
     world = World()
     journal, relay_id = world.topics.journal, world.topics.relay_id(0)
@@ -379,11 +380,32 @@ def test_a_journal_that_ends_in_an_open_transaction_has_not_lost_its_end() -> No
     losing = True
     world.start("s2")
     process.step()  # the relay hears that the transaction is committed
-    process.step()  # with nothing to read, so that the rows before leave the outbox; then the process is killed
-    other = refused(world, JournalUnsettled)
-    assert f"--topic {journal} --partition 0" in str(other.trouble)
-    world.cluster.log(journal, 0).end_transaction(relay_id, Status.COMMITTED)
-    world.now_ms += REFUSED_PAUSE_MS
+    if known:
+        process.step()  # with nothing to read, so that the rows before leave the outbox; then the process is killed
+        other = Process(world)
+    else:
+        other = Process(world)
+        world.run(other)
+        assert isinstance(other.trouble, JournalUnsettled)
+        assert f"--topic {journal} --partition 0" in str(other.trouble)
+        world.cluster.log(journal, 0).end_transaction(relay_id, Status.COMMITTED)
+        world.now_ms += REFUSED_PAUSE_MS
     world.run(other, rounds=20)
     assert world.ended() == {"s1": "completed", "s2": "completed"}
     world.audit()
+
+
+def test_a_journal_that_ends_in_a_foreign_open_transaction_has_not_lost_its_end() -> None:
+    world = World()
+    after_some_work(world)
+    log = world.cluster.log(world.topics.journal, 0)
+    for entry in log.entries:
+        entry.status = Status.ABORTED
+    producer = MemoryBroker(world.cluster, Topics("foreign")).producer(0)
+    producer.init()
+    producer.begin()
+    producer.produce([OutgoingRecord(world.topics.journal, 0, b"s1", (), b"whatever")])
+    refused(world, JournalUnsettled)
+    producer.close()
+    world.cluster.log(world.topics.journal, 0).end_transaction("foreign-relay-0", Status.ABORTED)
+    refused(world, FooterMissing)

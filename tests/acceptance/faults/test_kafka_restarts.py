@@ -1,0 +1,33 @@
+"""The only Kafka broker is restarted again and again under load, politely and by kill -9 in turns."""
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.acceptance.faults.town import Stage, Town, stage_in, until
+from tests.servers import new_directory
+
+RESTARTS = 5
+KEEP_LEADERS = {"controlled.shutdown.enable": "false"}
+"""A lone broker has nobody to give its partitions to. When it tries, Kafka takes them for deleted while it stops, and
+may lose markers of transactions that are ending (KAFKA-20734, docs/reliability.md)."""
+
+
+@pytest.fixture(scope="module")
+def stage() -> Generator[Stage]:
+    """Its own: nobody else's topics are on a broker that is killed."""
+    with new_directory() as directory, stage_in(directory, KEEP_LEADERS) as stage:
+        yield stage
+
+
+def test_kafka_restarted_again_and_again_under_load(town: Town) -> None:
+    town.orchestrator("owner")
+    kafka = town.stage.system.stack.kafka_broker
+    for number in range(RESTARTS):
+        begun = town.transfer(30)
+        until(lambda begun=begun: any(town.handles[name].done() for name in begun))
+        if number % 2:
+            kafka.kill()
+        kafka.restart()
+    town.settle()
+    town.prove()
