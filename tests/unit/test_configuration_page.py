@@ -1,6 +1,5 @@
 """docs/configuration.md says what orchestrator/settings.py does: its table is the settings, its examples load."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +7,11 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.settings import FAMILIES, VARIABLES, Settings, load
+from tests.page import Page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
-EXAMPLES = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = Page("docs/configuration.md")
+EXAMPLES = PAGE.listings()
 NO_STACK = Path("/nowhere")
-
-
-def table(heading: str) -> list[list[str]]:
-    """The rows of the table with this heading, cell by cell."""
-    rows = PAGE.split(f"{heading}\n", 1)[1].partition("\n\n")[0].splitlines()[1:]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def code(text: str) -> str:
@@ -30,7 +24,7 @@ def variables(text: str) -> dict[str, str]:
 
 def test_the_table_is_the_settings() -> None:
     settings = {**VARIABLES, **FAMILIES}
-    assert table("| setting | what it is | default | allowed |") == [
+    assert PAGE.table("| setting | what it is | default | allowed |") == [
         [code(name), each.meaning, code(each.default), each.allowed] for name, each in settings.items()
     ]
 
@@ -66,7 +60,7 @@ def test_there_are_examples_of_scram_of_mutual_tls_and_of_postgres() -> None:
     assert protocols == ["SASL_SSL", "SSL", None]
 
 
-@pytest.mark.parametrize(("given", "said"), table("| set | said |"))
+@pytest.mark.parametrize(("given", "said"), PAGE.table("| set | said |"))
 def test_what_is_wrong_is_said_as_the_page_says(given: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load({"SAGA_KAFKA": "a:1", **variables(given.strip("`"))}, NO_STACK)

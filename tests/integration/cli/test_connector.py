@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Generator, Iterable
@@ -16,11 +15,13 @@ import pytest
 from orchestrator.local.ports import free_port
 from tests.http_server import Fault, HttpServer, Part, Received, response, running
 from tests.integration.cli.conftest import PATIENCE_S, Shell
+from tests.page import ROOT, Page
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "connectors.md").read_text()
-LISTINGS = dict(re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-EXPORT, CHECK, RUN = LISTINGS[""].splitlines()
+PAGE = Page("docs/connectors.md")
+(CONFIGURATION,) = PAGE.listings("toml")
+(SERVER,) = PAGE.listings("python")
+(SHELL,) = PAGE.listings()
+EXPORT, CHECK, RUN = SHELL.splitlines()
 SAGA = (ROOT / "examples" / "money_transfer" / "saga.py").read_text()
 
 
@@ -50,7 +51,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def written(folder: Path, bank: str, url: str) -> list[str]:
     """The page's file, to another server; how `saga` is called with it."""
     configuration = folder / "bank.toml"
-    text = LISTINGS["toml"].replace("http://127.0.0.1:8080", url).replace('"bank', f'"{bank}')
+    text = CONFIGURATION.replace("http://127.0.0.1:8080", url).replace('"bank', f'"{bank}')
     configuration.write_text(text.replace("timeout_s = 5", "timeout_s = 0.5"))
     return [str(configuration) if word == "bank.toml" else word for word in RUN.split()[1:]]
 
@@ -83,7 +84,7 @@ def start(saga: Shell, saga_id: str, source: str, target: str, amount: str) -> i
 
 @pytest.mark.usefixtures("deployed", "orchestrator", "secret")
 def test_the_page_as_it_stands(bank: str, saga: Shell, tmp_path: Path) -> None:
-    (tmp_path / "bank_server.py").write_text(LISTINGS["python"])
+    (tmp_path / "bank_server.py").write_text(SERVER)
     port = free_port()
     run = written(tmp_path, bank, f"http://127.0.0.1:{port}")
     assert f"{RUN} --check" == CHECK

@@ -16,8 +16,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from orchestrator.service import Service
 from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Shell
+from tests.page import ROOT
 from tests.servers import Servers
-from tests.unit.wire.protocol_page import COMMAND, PROGRAM, REPLIES, ROOT, listed, record_of
+from tests.unit.wire.protocol_page import COMMAND, PROGRAM, REPLIES, listed, record_of
 
 INPUT = '{"source": "alice", "target": "%s", "amount": "12.50"}'
 Headers = dict[str, str]

@@ -21,11 +21,11 @@ from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.headers import OUTCOME
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
+from tests.page import ROOT, Page
 from tests.unit.participant.test_answering import FAR, NoSchemas
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "participants.md").read_text()
-LEDGER, COURIER, PAY = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PAGE = Page("docs/participants.md")
+LEDGER, COURIER, PAY = PAGE.listings("python")
 
 
 @pytest.fixture(autouse=True)
@@ -155,5 +155,5 @@ def test_the_payer_starts_and_waits() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGE.text):
         assert (ROOT / "docs" / target).exists(), target
