@@ -15,7 +15,8 @@ from orchestrator.wire.command import parse_command
 from orchestrator.wire.headers import CONTENT_TYPE, JSON
 from orchestrator.wire.reply import Answer, reply_record
 from tests.acceptance.faults.deposit import Deposit, Receipt, Wish, deposit
-from tests.acceptance.faults.town import ALL, SHARDS, Town, until
+from tests.acceptance.faults.town import ALL, SHARDS, Town
+from tests.waiting import until
 
 COMMANDS = "faultbank.commands"
 WISH = Wish(account="alice", amount=Decimal(5))

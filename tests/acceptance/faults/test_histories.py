@@ -11,7 +11,8 @@ from confluent_kafka.admin import AdminClient
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.local.postgres import _binary as program
-from tests.acceptance.faults.town import ALL, SHARDS, Orchestrator, Town, until
+from tests.acceptance.faults.town import ALL, SHARDS, Orchestrator, Town
+from tests.waiting import until
 
 
 def copy_of(town: Town, name: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.acceptance.faults.town import Stage, Town, stage_in, until
+from tests.acceptance.faults.town import Stage, Town, stage_in
 from tests.servers import new_directory
+from tests.waiting import until
 
 RESTARTS = 5
 KEEP_LEADERS = {"controlled.shutdown.enable": "false"}

@@ -3,8 +3,9 @@
 from contextlib import closing
 
 from orchestrator.broker.kafka import KafkaBroker
-from tests.acceptance.faults.town import ALL, FENCED, Town, until
+from tests.acceptance.faults.town import ALL, FENCED, Town
 from tests.proxy import Way, proxy_to
+from tests.waiting import until
 
 
 def test_an_end_of_transaction_that_was_held_back_ends_no_later_one(town: Town) -> None:

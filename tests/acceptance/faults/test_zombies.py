@@ -6,8 +6,9 @@
 import signal
 from collections.abc import Mapping
 
-from tests.acceptance.faults.town import ALL, FENCED, SHARDS, Orchestrator, Town, until
+from tests.acceptance.faults.town import ALL, FENCED, SHARDS, Orchestrator, Town
 from tests.proxy import Way, proxy_to
+from tests.waiting import until
 
 TAKEN_OVER_S = 15.0
 

@@ -8,13 +8,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from threading import Event
 
 import psycopg
 
@@ -43,18 +42,8 @@ ALL = frozenset(range(SHARDS))
 SESSION_MS = 1_000
 COMMANDS = "bank.commands"
 PATIENCE_S = 60.0
-LOOK_S = 0.05
 FENCED = {47, 90}
 """Kafka's INVALID_PRODUCER_EPOCH and PRODUCER_FENCED."""
-
-
-def until(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
-    """Wait until it holds; gives the seconds that it took."""
-    began, never = time.monotonic(), Event()
-    while not condition():
-        assert time.monotonic() - began < patience_s, f"it did not come to pass within {patience_s:.0f} s"
-        never.wait(LOOK_S)
-    return time.monotonic() - began
 
 
 @dataclass

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,13 +179,6 @@ def running(settings: Settings, crash_point: CrashPoint = nowhere) -> Generator[
             thread.join(PATIENCE_S)
         assert not thread.is_alive()
         assert not failed, failed
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Ask until it holds; each question is a round trip to the servers."""
-    limit = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < limit, "it did not come to pass"
 
 
 def imported(path: Path, name: str) -> ModuleType:

@@ -8,7 +8,8 @@ import pytest
 
 from orchestrator import Settings
 from orchestrator.service import Service
-from tests.integration.cli.conftest import Bank, Shell, until
+from tests.integration.cli.conftest import Bank, Shell
+from tests.waiting import until
 
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
 

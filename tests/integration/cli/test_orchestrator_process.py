@@ -16,7 +16,8 @@ import pytest
 
 from orchestrator import Settings
 from orchestrator.local.ports import free_port
-from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Bank, Shell, until
+from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Bank, Shell
+from tests.waiting import until
 
 START_S = 10
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'

@@ -18,11 +18,12 @@ from orchestrator.errors import OutcomeTimeout, ShardRefused
 from orchestrator.participant.schemas import Schemas
 from orchestrator.settings import load
 from orchestrator.wire.topics import Topics
-from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Called, running, until
+from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Called, running
 from tests.integration.cli.test_orchestrator_process import owns_all, saga_run
 from tests.integration.security.conftest import As, Prepared
 from tests.integration.security.secured import Secured
 from tests.integration.security.tls import server_context, tls_in_front_of
+from tests.waiting import until
 
 SOON_S = 5
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'

@@ -10,8 +10,9 @@ from orchestrator.errors import OwnershipLost, Unavailable
 from orchestrator.store.port import GENESIS, Batch, ShardRow
 from orchestrator.store.postgres import PostgresShardStore
 from tests.contract.store.batches import batch_after, event, incident, row_after, saga
-from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads, until
+from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads
 from tests.proxy import Way, proxy_to
+from tests.waiting import until
 
 EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)
 AT_ONCE = 1.5

@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 
 from orchestrator.operations.report import Report, text
 from orchestrator.operations.supervisor import Patience, Supervisor
+from tests.waiting import until
 
 PATIENCE_S = 60
 QUICK = Patience(pause=0.01, pause_max=0.02, drain=10, ready=10)
@@ -64,13 +65,6 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def until(condition: Callable[[], object]) -> None:
-    limit, pause = time.monotonic() + PATIENCE_S, threading.Event()
-    while not condition():
-        assert time.monotonic() < limit, "it did not come to pass"
-        pause.wait(0.01)
 
 
 @contextmanager
