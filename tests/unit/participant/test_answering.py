@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 
 from orchestrator import Command, Context, Participant, PostgresInbox, Record
-from orchestrator.blueprint.model import Json
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.participant import answering as module
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Delivery
-from orchestrator.participant.schemas import Schemas
 from orchestrator.wire.body import body_of
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, decode_progress, parse_reply
 from orchestrator.wire.topics import Topics
+from tests.unit.participant.no_schemas import NoSchemas
 from tests.unit.wire.samples import replaced
 
 FAR = 4_102_444_800_000
@@ -38,19 +37,6 @@ class Withdraw(Command[Receipt], to="bank"):
             raise ValueError("expected an account, got 'wrong'")
         if self.account == "worse":
             raise LookupError("no accounts today")
-
-
-class NoSchemas(Schemas):
-    """Those of a namespace that publishes none."""
-
-    def __init__(self) -> None:
-        """Nothing is connected."""
-
-    def introduce(self, namespace: str) -> None:
-        assert namespace == "saga"
-
-    def find(self, namespace: str, schema_id: str) -> Json | None:
-        raise AssertionError(namespace, schema_id)
 
 
 @dataclass

@@ -22,7 +22,8 @@ from orchestrator.wire.headers import OUTCOME
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
 from tests.page import ROOT, Page
-from tests.unit.participant.test_answering import FAR, NoSchemas
+from tests.unit.participant.no_schemas import NoSchemas
+from tests.unit.participant.test_answering import FAR
 
 PAGE = Page("docs/participants.md")
 LEDGER, COURIER, PAY = PAGE.listings("python")

@@ -17,7 +17,8 @@ from orchestrator.participant.offsets import Span
 from orchestrator.participant.replies import Reply
 from orchestrator.participant.worker import Worker
 from orchestrator.wire.reply import ReceivedReply
-from tests.unit.participant.test_answering import NoSchemas, Receipt, Withdraw, command, parsed
+from tests.unit.participant.no_schemas import NoSchemas
+from tests.unit.participant.test_answering import Receipt, Withdraw, command, parsed
 
 SOON_S = 30.0
 
