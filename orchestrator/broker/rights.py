@@ -83,6 +83,11 @@ def of_participant(topics: Topics, name: str) -> list[Right]:
     ]
 
 
+def of_connector(topics: Topics, name: str) -> list[Right]:
+    """Of the same, when it is `saga connector http`: it checks its file against the deployed sagas."""
+    return [*of_participant(topics, name), _topic(topics.definitions, READ, SETTINGS)]
+
+
 def of_answers(topics: Topics) -> list[Right]:
     """Of who answers commands of this namespace."""
     return [_topic(topics.replies, WRITE, SETTINGS), _topic(topics.schemas, READ, WRITE, SETTINGS), _reader(topics)]
