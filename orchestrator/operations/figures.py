@@ -107,6 +107,11 @@ def _gauges(status: Status, now_ms: int) -> Iterator[Family]:
         "Time since the last batch that is in Kafka was decided; grows while there is nothing to do.",
         [(_of(each), max(0, now_ms - each.footer_ms) / 1000) for each in owned if each.footer_ms is not None],
     )
+    yield _gauge(
+        "saga_incidents_open",
+        "Incidents that wait for an operator.",
+        [(_of(each), float(each.open_incidents)) for each in owned if each.open_incidents is not None],
+    )
 
 
 def _of(shard: ShardStatus) -> Labels:

@@ -158,6 +158,13 @@ class MemoryStore:
         with self._database.transaction():
             return [definition for _, definition in sorted(self._database.definitions.items())]
 
+    def open_incidents(self) -> dict[int, int]:
+        """See the port."""
+        with self._database.transaction():
+            tables = self._database.tables.items()
+            counts = {shard: sum(each.closed_ms is None for each in of.incidents.values()) for shard, of in tables}
+            return {shard: count for shard, count in counts.items() if count}
+
     def close(self) -> None:
         """See the port."""
 

@@ -274,6 +274,10 @@ class Store(Protocol):
         """The cache table, by name and hash."""
         ...
 
+    def open_incidents(self) -> dict[int, int]:
+        """How many incidents are open in each shard that has any."""
+        ...
+
     def close(self) -> None:
         """Close what the store itself holds."""
         ...

@@ -92,6 +92,11 @@ class PostgresStore:
         with self._connected(READER_SESSION) as connection:
             return [Definition(*row) for row in connection.execute(_SQL["definitions"])]
 
+    def open_incidents(self) -> dict[int, int]:
+        """See the port."""
+        with self._connected(READER_SESSION) as connection:
+            return dict(connection.execute(_SQL["count_open_incidents"]).fetchall())
+
     def close(self) -> None:
         """See the port."""
 

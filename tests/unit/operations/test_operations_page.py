@@ -15,7 +15,9 @@ PAGE = Page("docs/operations.md")
 def test_the_table_has_every_metric_with_its_labels() -> None:
     metrics = [code for cell, _ in PAGE.table("| metric | what it is |") for code in codes(cell)]
     documented = [metric.removesuffix("}").partition("{") for metric in metrics]
-    status = Status(joined=True, shards=(ShardStatus(0, owned=True, trouble=None, footer_ms=1),), stuck=())
+    status = Status(
+        joined=True, shards=(ShardStatus(0, owned=True, trouble=None, footer_ms=1, open_incidents=0),), stuck=()
+    )
     reports = [Figures().report(status), *Supervisor(lambda _: [], 1).reports()]
     told = {
         (re.sub(r"_(bucket|sum|count)$", "", sample), ",".join(re.findall(r"(\w+)=", labels)))

@@ -26,7 +26,7 @@ def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monke
     process = Process(world)
     world.store.fail_next("append", Failure.HANGS)
     plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue))
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
     world.start("s1")
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
@@ -46,7 +46,7 @@ def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(mo
     world = World()
     process = Process(world)
     plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue))
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
     assert runner.status() == NOT_RUNNING
     world.store.fail_next("append", Failure.HANGS)
     world.start("s1")
@@ -77,7 +77,7 @@ def test_what_no_retry_mends_ends_the_process_and_only_a_defect_with_where_it_ha
 
     runner = Runner(
         Plant(world.topics, process.broker, process.store, failing, process.bounds),
-        Housekeeping(process.broker, process.catalogue),
+        Housekeeping(process.broker, process.catalogue, process.store),
     )
     with capture_logs() as logs, pytest.raises(type(error), match=str(error)):
         runner.run()
