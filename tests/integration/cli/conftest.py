@@ -121,10 +121,16 @@ def saga(capsys: pytest.CaptureFixture[str]) -> Shell:
 
 
 @pytest.fixture
-def file(namespace: str, tmp_path: Path) -> Path:
+def bank_name(namespace: str) -> str:
+    """A participant that no other test has."""
+    return f"{namespace}bank"
+
+
+@pytest.fixture
+def file(bank_name: str, tmp_path: Path) -> Path:
     """A file with a money transfer, to a bank of this test alone."""
     path = tmp_path / "transfer.py"
-    path.write_text(SAGA.replace("{bank}", f"{namespace}bank"))
+    path.write_text(SAGA.replace("{bank}", bank_name))
     return path
 
 
@@ -137,14 +143,14 @@ def deployed(environment: Settings, saga: Shell, file: Path) -> Settings:
 
 
 @pytest.fixture
-def bank(namespace: str, file: Path, deployed: Settings) -> Generator[Bank]:
+def bank(namespace: str, bank_name: str, file: Path, deployed: Settings) -> Generator[Bank]:
     """Answers every command with a receipt, unless the test says otherwise."""
     messages = imported(file, f"transfer_{namespace}")
 
     def receipt(command: Any) -> object:
         return messages.Receipt(balance=command.amount)
 
-    bank = Bank(messages, Participant(f"{namespace}bank"), receipt, receipt, receipt)
+    bank = Bank(messages, Participant(bank_name), receipt, receipt, receipt)
     bank.participant.handles(messages.Withdraw)(lambda command, _: bank.withdraw(command))
     bank.participant.handles(messages.Refund)(lambda command, _: bank.refund(command))
     bank.participant.handles(messages.Deposit)(lambda command, _: bank.deposit(command))
