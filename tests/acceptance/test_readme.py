@@ -60,12 +60,6 @@ def test_the_make_targets_exist() -> None:
     assert {"demo", "test", "test-unit", "check", "bench"} <= named <= set(targets)
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
-
-
 class Shell:
     """A directory in which the README is followed, and the terminals that stay open."""
 
