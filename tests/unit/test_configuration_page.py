@@ -1,4 +1,4 @@
-"""docs/configuration.md says what orchestrator/settings.py does: its table is the settings, its examples load."""
+"""docs/configuration.md says what orchestrator/settings.py does, and the settings of docs/security.md load."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from orchestrator.settings import FAMILIES, VARIABLES, Settings, load
 from tests.page import Page
 
 PAGE = Page("docs/configuration.md")
-EXAMPLES = PAGE.listings()
+EXAMPLES = [text for text in Page("docs/security.md").listings() if text.startswith("SAGA_")]
 NO_STACK = Path("/nowhere")
 
 
@@ -48,8 +48,8 @@ def test_bounds_are_taken_and_what_is_beyond_is_not(name: str) -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_load(example: str) -> None:
     given = variables(example)
-    loaded = load(given, NO_STACK)
-    assert (loaded.kafka, loaded.database) == (given["SAGA_KAFKA"], given.get("SAGA_DATABASE"))
+    loaded = load({"SAGA_KAFKA": "a:1", **given}, NO_STACK)
+    assert (loaded.kafka, loaded.database) == (given.get("SAGA_KAFKA", "a:1"), given.get("SAGA_DATABASE"))
     assert set(loaded.kafka_options.values()) == {
         value for name, value in given.items() if name.startswith("SAGA_KAFKA__")
     }
