@@ -169,6 +169,11 @@ def _recorded(directory: Path) -> Mapping[str, str]:
     return {name: str(recorded[name]) for name in ("kafka", "database") if name in recorded}
 
 
+def variable_of(option: str) -> str:
+    """The variable for an option of librdkafka, in letters that every shell takes: ``sasl.mechanism``."""
+    return _OPTION_PREFIX + option.upper().replace(".", "_")
+
+
 def _option(name: str) -> str:
     """``SAGA_KAFKA__SASL_MECHANISM`` and ``SAGA_KAFKA__sasl.mechanism`` are both ``sasl.mechanism``."""
     return name.removeprefix(_OPTION_PREFIX).lower().replace("_", ".")

@@ -50,7 +50,7 @@ def refused(called: Called, *words: str) -> None:
 def test_a_wrong_password_of_kafka(secured: Secured, user: str, saga_as: As) -> None:
     wrong = {**secured.scram(user, "right"), "SAGA_KAFKA__SASL_PASSWORD": "wrong", "SAGA_DATABASE": "postgresql://db"}
     called = saga_as(wrong, "run")
-    refused(called, secured.addresses["SCRAM"], "invalid credentials", "SAGA_KAFKA__sasl")
+    refused(called, secured.addresses["SCRAM"], "invalid credentials", "SAGA_KAFKA__SASL_*")
     assert "wrong" not in called.err
 
 
@@ -69,7 +69,7 @@ def test_a_broker_of_an_authority_that_is_not_trusted(secured: Secured, user: st
 def test_a_certificate_of_ours_that_has_expired(secured: Secured, user: str, saga_as: As) -> None:
     began = time.monotonic()
     called = saga_as(secured.mutual(user, expired=True), "cancel", "t1")
-    refused(called, secured.addresses["MUTUAL"], "refuses our certificate", "SAGA_KAFKA__ssl.certificate.location")
+    refused(called, secured.addresses["MUTUAL"], "refuses our certificate", "SAGA_KAFKA__SSL_CERTIFICATE_LOCATION")
     assert time.monotonic() - began < SOON_S
 
 
