@@ -104,7 +104,7 @@ def test_inputs_that_were_deleted_unread_are_not_passed_over(town: Town) -> None
 
         before = ends()
         town.transfer(10)
-        until(lambda: ends() == before + 10)
+        until(lambda: ends() >= before + 10)
     admin = AdminClient({"bootstrap.servers": town.stage.kafka})
     below = [TopicPartition(each.topic, each.partition, OFFSET_END) for each in requests]
     for deleted in admin.delete_records(below).values():

@@ -9,15 +9,21 @@ from tests.servers import new_directory
 from tests.waiting import until
 
 RESTARTS = 5
-KEEP_LEADERS = {"controlled.shutdown.enable": "false"}
-"""A lone broker has nobody to give its partitions to. When it tries, Kafka takes them for deleted while it stops, and
-may lose markers of transactions that are ending (KAFKA-20734, docs/reliability.md)."""
+ALWAYS_LED = {
+    # A lone broker has nobody to give its partitions to.
+    "controlled.shutdown.enable": "false",
+    # Killed and started again, it is fenced when its former session ends: before it serves, then, not meanwhile.
+    "broker.session.timeout.ms": "1500",
+    "broker.heartbeat.interval.ms": "250",
+}
+"""So that no partition is without a leader while a transaction ends: Kafka takes such a one for deleted, and may lose
+the marker (KAFKA-20734, docs/reliability.md)."""
 
 
 @pytest.fixture(scope="module")
 def stage() -> Generator[Stage]:
     """Its own: nobody else's topics are on a broker that is killed."""
-    with new_directory() as directory, stage_in(directory, KEEP_LEADERS) as stage:
+    with new_directory() as directory, stage_in(directory, ALWAYS_LED) as stage:
         yield stage
 
 
