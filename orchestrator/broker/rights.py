@@ -106,7 +106,7 @@ def of_client(topics: Topics) -> list[Right]:
 
 
 def of_deployment(topics: Topics, participants: Iterable[str]) -> list[Right]:
-    """Of ``saga deploy --create-topics``; who leaves that out needs no CREATE."""
+    """Of ``saga deploy FILE --create-topics``; who leaves that out needs no CREATE."""
     own = [topics.requests, topics.replies, topics.journal, topics.outcomes, topics.quarantine]
     theirs = [name for each in participants for name in (Topics.commands(each), parked_topic(each))]
     return [

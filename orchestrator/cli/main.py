@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "sagas, by status, name or label",
     "cancel": "undo a saga",
     "incidents": "what waits for an operator",
-    "retry": "try again what waits in a saga's incident",
+    "retry": "try again at once what waits, in an incident or for its next attempt",
     "compile": "a saga's blueprint, as JSON",
     "diagram": "a saga as a Mermaid diagram",
     "acls": "the least rights in Kafka of the orchestrator and of each participant",

@@ -248,6 +248,6 @@ def _shards(broker: KafkaBroker, topics: Topics, settings: Settings) -> int:
     if missing:
         raise TopicMismatch(
             f"expected the topic {missing[0]} on {settings.kafka}, found none: is SAGA_NAMESPACE={topics.namespace} "
-            f"right? Deploy a saga with --create-topics to make the namespace"
+            f"right? `saga deploy FILE --create-topics` makes the namespace"
         )
     return found[topics.requests].partitions
