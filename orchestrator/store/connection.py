@@ -199,6 +199,8 @@ _AT_CONNECT: Final[tuple[tuple[re.Pattern[str], type[ConfigError], str], ...]] =
     ),
 )
 """libpq gives no SQLSTATE for a failed connection, only a text; what is not recognised here is ``Unavailable``."""
+_LIBPQ_ASKS: Final = re.compile(r" Is the server running [^?]*\?")
+"""For each address that refuses; we ask it once, at the end."""
 
 
 @contextmanager
@@ -240,6 +242,7 @@ def _without_state(error: psycopg.Error, text: str, server: Server) -> Orchestra
     for pattern, kind, advice in _AT_CONNECT:
         if pattern.search(text):
             return kind(f"Postgres at {server.name} refuses: {text}{_reason(text, server)}: {advice}")
+    text = _LIBPQ_ASKS.sub("", text)
     return Unavailable(f"Postgres at {server.name} does not answer: {text}: is it running, and is the address right?")
 
 

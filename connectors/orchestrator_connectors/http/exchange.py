@@ -117,7 +117,7 @@ class HttpExchange:
             case "retry":
                 raise self._again(command, f"Status{response.status}", _shown(response), _retry_after_ms(response))
             case "failed":
-                _log.error("a command failed", command=command.command_id, status=response.status)
+                _log.error("a command failed", command=command.command_id, status=response.status, why=_shown(response))
                 return failed(f"Status{response.status}", _shown(response), retryable=False)
             case _:
                 assert_never(meaning)
