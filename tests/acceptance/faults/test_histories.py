@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import namespace_topics
-from orchestrator.local.postgres import _binary as program
+from orchestrator.local.postgres import binary
 from tests.acceptance.faults.town import ALL, SHARDS, Orchestrator, Town
 from tests.waiting import until
 
@@ -18,8 +18,8 @@ from tests.waiting import until
 def copy_of(town: Town, name: str) -> str:
     """Another database with everything that the town's has at one moment: a backup, or a primary after a failover."""
     made = town.stage.system.stack.create_database(name)
-    dump = [program("pg_dump"), "--dbname", town.settings.need_database()]
-    restore = [program("psql"), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", made]
+    dump = [binary("pg_dump"), "--dbname", town.settings.need_database()]
+    restore = [binary("psql"), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", made]
     with subprocess.Popen(dump, stdout=subprocess.PIPE) as dumping:
         subprocess.run(restore, stdin=dumping.stdout, stdout=subprocess.DEVNULL, check=True)
     assert dumping.returncode == 0
