@@ -148,7 +148,7 @@ class Answering:
         if exchange is None:
             known = ", ".join(self._exchanges) or "nothing"
             text = f"expected one of {known}, got {command.type}, in {self._participant}: deploy one that handles it"
-            return self._refused("UnknownCommand", _Unreadable("unknown_command", text), kept=kept)
+            return self._refused(command, "UnknownCommand", _Unreadable("unknown_command", text), kept=kept)
         try:
             schema_of = partial(self._schemas.find, command.namespace)
             data = decode_body(command_body(record), exchange.command, schema_of)
@@ -156,13 +156,15 @@ class Answering:
                 return exchange.begin(data, command, connection, heard)
             return exchange.answer(data, command)
         except MessageRejected as why:
-            _log.error("a command cannot be read", command=command.command_id, why=str(why))
-            return self._refused("Unreadable", _Unreadable(why.reason, str(why)), kept=kept)
+            return self._refused(command, "Unreadable", _Unreadable(why.reason, str(why)), kept=kept)
 
-    def _refused(self, kind: str, why: "_Unreadable", *, kept: bool) -> Answer:
+    def _refused(self, command: ReceivedCommand, kind: str, why: "_Unreadable", *, kept: bool) -> Answer:
         """The final answer to what cannot be read. Raises ``why`` where it is parked instead."""
         if self.parks:
             raise why
+        _log.warning(
+            "a command fails for good", command=command.command_id, attempt=command.attempt, type=kind, why=str(why)
+        )
         return failed(kind, str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
 
     def _without_answer(self, record: IncomingRecord, why: "_Unreadable") -> OutgoingRecord | None:

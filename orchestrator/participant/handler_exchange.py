@@ -69,8 +69,22 @@ class HandlerExchange:
         )
         if self.handler.is_async:
             coroutine = cast("Coroutine[Any, Any, object]", self.handler.function(message, context))
-            return Begun(coroutine, lambda give: _encoded(self, _given(give, context)))
-        return _encoded(self, _given(partial(self.handler.function, message, context), context))
+            return Begun(coroutine, lambda give: self._answer(give, context))
+        return self._answer(partial(self.handler.function, message, context), context)
+
+    def _answer(self, give: Callable[[], object], context: Context[Any]) -> Answer:
+        result = _given(give, context)
+        try:
+            return _encoded(self, result)
+        except Retryable as why:
+            _log.warning(
+                "a handler's answer is none",
+                command=context.command_id,
+                attempt=context.attempt,
+                type=why.type,
+                why=why.message,
+            )
+            raise
 
 
 def exchange_of(handler: Handler) -> HandlerExchange:
@@ -95,7 +109,7 @@ def _given(give: Callable[[], object], context: Context[Any]) -> object:
         return rejection
     except RetryLater as later:
         raise Retryable("RetryLater", str(later), _ms(later)) from later
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() in a handler is the end of its attempt, not of the program
         _log.warning("a handler raised", command=context.command_id, attempt=context.attempt, exc_info=True)
         raise Retryable(type(error).__name__, str(error)) from error
 

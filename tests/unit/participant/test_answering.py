@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from orchestrator import Command, Context, Participant, PostgresInbox, Record
+from orchestrator import Command, Context, Participant, PostgresInbox, Record, Rejection
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.participant import answering as module
@@ -239,3 +240,68 @@ def test_another_way_with_what_cannot_be_read_is_refused() -> None:
         ValueError, match="expected unreadable='answer' or 'park', got 'drop', in the participant 'bank'"
     ):
         Participant("bank", unreadable=wrong)
+
+
+class Closed(Rejection):
+    """Not among those that ``Withdraw`` declares."""
+
+
+def closed(_command: Withdraw, _context: Context[None]) -> Receipt:
+    raise Closed
+
+
+def nothing(_command: Withdraw, _context: Context[None]) -> Receipt:
+    wrong: Any = None
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("handler", "account", "kind", "text"),
+    [
+        (closed, "a", "UndeclaredRejection", "Closed, which Withdraw does not declare"),
+        (nothing, "a", "WrongReply", "the handler of Withdraw: "),
+        (receipt, "wrong", "Unreadable", "expected an account, got 'wrong'"),
+    ],
+)
+def test_what_is_no_answer_is_logged_with_what_its_saga_is_told(
+    handler: Callable[[Withdraw, Context[None]], Receipt], account: str, kind: str, text: str
+) -> None:
+    with capture_logs() as logs:
+        _, failure = parsed(answering(handler).answer(command(account), None))
+    (line,) = logs
+    assert failure == (line["type"], line["why"])
+    assert (line["log_level"], line["command"], line["type"]) == ("warning", "s/withdraw/0/do", kind)
+    assert text in line["why"]
+
+
+def test_a_command_that_no_handler_is_for_is_logged_unless_it_is_parked() -> None:
+    with capture_logs() as logs:
+        _, failure = parsed(Answering("bank", [], NoSchemas()).answer(command("a"), None))
+    assert [(line["log_level"], line["type"], line["why"]) for line in logs] == [("warning", *(failure or ()))]
+    assert failure is not None
+    assert failure[0] == "UnknownCommand"
+    with capture_logs() as logs:
+        Answering("bank", [], NoSchemas(), parks=True).answer(command("a"), None)
+    assert [line["event"] for line in logs] == ["a record that cannot be read is parked"]
+
+
+def test_a_handler_that_exits_ends_its_attempt_and_not_the_program() -> None:
+    def leaves(_command: Withdraw, _context: Context[None]) -> Receipt:
+        sys.exit("no vault")
+
+    with capture_logs() as logs:
+        reply, failure = parsed(answering(leaves).answer(command("a"), None))
+    assert (reply.retryable, failure) == (True, ("SystemExit", "no vault"))
+    assert [(line["event"], line["command"]) for line in logs] == [("a handler raised", "s/withdraw/0/do")]
+
+
+def test_without_inbox_there_is_no_connection_and_it_says_so() -> None:
+    def writes(_command: Withdraw, context: Context) -> Receipt:
+        context.connection.execute("select 1")
+        return Receipt(balance=1)
+
+    handler: Any = writes
+    _, failure = parsed(answering(handler).answer(command("a"), None))
+    assert failure is not None
+    assert failure[0] == "RuntimeError"
+    assert "this participant has none" in failure[1]

@@ -221,9 +221,24 @@ def test_a_handler_that_ends_the_program_ends_the_loop_and_says_so() -> None:
     loop.start()
 
     async def leave() -> None:
-        raise SystemExit(3)
+        raise KeyboardInterrupt
 
     loop.begin(leave(), lambda _: None)
     loop._thread.join(SOON_S)
-    assert isinstance(loop.failure, SystemExit)
+    assert isinstance(loop.failure, KeyboardInterrupt)
     loop.close()
+
+
+def test_an_async_handler_that_exits_ends_its_attempt_and_the_loop_goes_on(opened: Opened) -> None:
+    async def leaves(_command: Withdraw, context: Context[None]) -> Receipt:
+        if context.saga_id == "a":
+            raise SystemExit("no vault")
+        return Receipt(balance=1)
+
+    desk = opened(leaves)
+    desk.take("a")
+    reply, failure = desk.replies.next()
+    assert (reply.retryable, failure) == (True, ("SystemExit", "no vault"))
+    desk.take("b")
+    assert desk.replies.next()[0].outcome == "completed"
+    assert desk.loop.failure is None
