@@ -23,7 +23,7 @@ from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 METADATA_S: Final = 5.0
 """How long a topic that was not written to yet is looked up."""
 PATIENCE_S: Final = 0.01
-"""How long a reply waits for those of the same portion, when a handler takes its time."""
+"""How long a reply waits for those of the same handout, when a handler takes its time."""
 
 _log = logger("participant")
 
