@@ -27,6 +27,7 @@ def stage() -> Generator[Stage]:
         yield stage
 
 
+@pytest.mark.timeout(600)  # a busy machine takes half a minute for one restart
 def test_kafka_restarted_again_and_again_under_load(town: Town) -> None:
     town.orchestrator("owner")
     kafka = town.stage.system.stack.kafka_broker
