@@ -43,7 +43,7 @@ class Requests:
     """One connection to a namespace; connects with its first use. Any thread may use it.
 
     Everything that it is asked may raise ``Unavailable`` when Kafka is out of reach, and ``TopicMismatch`` when the
-    namespace's topics are not there.
+    namespace's topics are not there, and ``RuntimeError`` after ``close``.
     """
 
     def __init__(self, settings: Settings | None) -> None:
@@ -51,11 +51,13 @@ class Requests:
         self._topics = Topics(self.settings.namespace)
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        self._closed = False
         self._contracts: WeakKeyDictionary[SagaDefinition[Any, Any], Contract[Any, Any]] = WeakKeyDictionary()
 
     def close(self) -> None:
         """Wait until what was sent is stored, and stop listening; whoever still waits is told. Twice is fine."""
         with self._lock:
+            self._closed = True
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -174,6 +176,8 @@ class Requests:
         if connection is not None:
             return connection
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed: make another one, and keep it open while it is used")
             if self._connection is None:
                 self._connection = Connection(self.settings, self._topics)
             return self._connection
