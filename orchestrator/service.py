@@ -73,6 +73,7 @@ class Service:
         try:
             # Before any shard is taken: the table shows what runs, and no saga in flight lacks its blueprint.
             catalogue.refresh()
+            catalogue.save()
             housekeeping = Housekeeping(self._broker, catalogue, self._store, self._crash_point)
             self._runner = Runner(self._plant(catalogue), housekeeping)
             if self._stopping.is_set():  # asked for before there was anything to stop

@@ -42,6 +42,7 @@ class Housekeeping:
         """Do what is due; return when to be stepped again."""
         try:
             self._catalogue.refresh()
+            self._catalogue.save()
             if not now_ms < self._ends_at_ms <= now_ms + ENDS_MS:
                 self._ends_at_ms = now_ms + ENDS_MS
                 for shard in shards:

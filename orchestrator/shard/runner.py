@@ -116,9 +116,8 @@ class Runner:
                 self._watch()
         finally:
             self._stopping.set()
-            self._drain()
+            self._drain(house)
             membership.close()
-            house.join()
         if self._defect is not None:
             raise self._defect
 
@@ -169,8 +168,10 @@ class Runner:
             if worker.shard.in_database_s() > HANG_S:
                 _log.warning("a call of the database hangs, its connection is broken", shard=worker.shard.shard)
                 worker.shard.interrupt()
+        if self._plant.store.interrupt(HANG_S):
+            _log.warning("a call of the database hangs, its connection is broken")
 
-    def _drain(self) -> None:
+    def _drain(self, house: threading.Thread) -> None:
         workers = [*self._workers.values(), *self._leaving]
         for worker in self._workers.values():
             worker.drain.set()
@@ -183,6 +184,8 @@ class Runner:
             assert worker.thread is not None
             worker.shard.interrupt()
             worker.thread.join(POLL_S)
+        self._plant.store.interrupt(0)
+        house.join(max(POLL_S, until - time.monotonic()))
 
     # ------------------------------------------------------------ a shard's threads
 

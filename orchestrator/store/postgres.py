@@ -23,6 +23,7 @@ from orchestrator.store.connection import (
     SESSION,
     Breaker,
     Server,
+    Watch,
     check_durability,
     connect,
     translated,
@@ -52,12 +53,13 @@ END_SESSION_MS: Final = 1_000
 
 
 class PostgresStore:
-    """One database as one namespace uses it; holds no connection itself."""
+    """One database as one namespace uses it; each call has a connection of its own."""
 
     def __init__(self, dsn: str, crash_point: CrashPoint = nowhere) -> None:
         """Raises ``ConfigError`` when ``dsn`` cannot be parsed; does not connect."""
         self._server = Server.of(dsn)
         self._crash_point = crash_point
+        self._watch = Watch()
 
     def meta(self) -> Meta:
         """See the port."""
@@ -75,7 +77,7 @@ class PostgresStore:
     @waiting()
     def shard(self, shard: int) -> ShardStore:
         """See the port."""
-        connection = connect(self._server, f"saga shard {shard}", OWNER_SESSION)
+        connection = connect(self._server, f"saga shard {shard}", OWNER_SESSION, self._watch.over)
         return PostgresShardStore(shard, self._server, connection, self._crash_point)
 
     def save_definitions(self, definitions: Sequence[Definition]) -> None:
@@ -97,13 +99,18 @@ class PostgresStore:
         with self._connected(READER_SESSION) as connection:
             return dict(connection.execute(_SQL["count_open_incidents"]).fetchall())
 
+    def interrupt(self, longer_than_s: float) -> bool:
+        """See the port."""
+        return self._watch.interrupt(longer_than_s)
+
     def close(self) -> None:
         """See the port."""
 
     @contextmanager
     def _connected(self, session: Mapping[str, str]) -> Generator[psycopg.Connection]:
-        with waiting(), translated(self._server), connect(self._server, "saga", session) as connection:
-            yield connection
+        over = self._watch.over
+        with waiting(), translated(self._server), connect(self._server, "saga", session, over) as made, over(made):
+            yield made
 
 
 class PostgresShardStore:

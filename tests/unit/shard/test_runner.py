@@ -42,6 +42,43 @@ def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monke
     assert world.steps() == ["withdraw"]
 
 
+def test_housekeeping_that_hangs_in_the_database_holds_up_no_shard_and_no_end() -> None:
+    world = World()
+    process = Process(world)
+    world.store.fail_next("save_definitions", Failure.HANGS)
+    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    assert world.store.hanging.wait(PATIENCE_S)
+    asked = world.start("s1", saga="unknown")  # so the shard reads the definitions itself
+    until = monotonic() + PATIENCE_S
+    while asked not in world.answers():
+        assert monotonic() < until
+    assert world.store.definitions() == []
+    runner.stop()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+def test_definitions_that_hang_on_their_way_into_the_cache_are_saved_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HANG_S", 0.2)
+    world = World()
+    process = Process(world)
+    world.store.fail_next("save_definitions", Failure.HANGS)
+    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    until = monotonic() + PATIENCE_S
+    while not world.store.definitions():
+        assert monotonic() < until
+    runner.stop()
+    thread.join(PATIENCE_S)
+    assert world.store.hanging.is_set()
+    assert [each.hash for each in world.store.definitions() if each.active] == [world.blueprint.hash]
+
+
 def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     process = Process(world)
