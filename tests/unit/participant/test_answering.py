@@ -105,6 +105,14 @@ def test_whatever_cannot_be_answered_may_be_tried_again() -> None:
     assert (reply.outcome, reply.retryable, failure) == ("failed", True, ("LookupError", "no accounts today"))
 
 
+def test_an_exception_with_a_text_that_utf_8_cannot_hold_is_answered_with_that_text_escaped() -> None:
+    def failing(_command: Withdraw, _context: Context[None]) -> Receipt:
+        raise FileNotFoundError("r\udcffsum\udce9.txt")
+
+    _, failure = parsed(answering(failing).answer(command("a"), None))
+    assert failure == ("FileNotFoundError", r"r\udcffsum\udce9.txt")
+
+
 def test_what_is_no_command_is_counted_and_passed_over() -> None:
     found = answering(receipt)
     assert found.answer(IncomingRecord("bank.commands", 0, 0, 0, None), None) is None
