@@ -1,5 +1,6 @@
 """A handler as the answer to one type of command: called with what a command says, encoded as it declares."""
 
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -109,7 +110,8 @@ def _given(give: Callable[[], object], context: Context[Any]) -> object:
         return rejection
     except RetryLater as later:
         raise Retryable("RetryLater", str(later), _ms(later)) from later
-    except (Exception, SystemExit) as error:  # sys.exit() in a handler is the end of its attempt, not of the program
+    # sys.exit() in a handler is the end of its attempt, not of the program; so is a cancelled future it waited for.
+    except (Exception, SystemExit, CancelledError) as error:
         _log.warning("a handler raised", command=context.command_id, attempt=context.attempt, exc_info=True)
         raise Retryable(type(error).__name__, str(error)) from error
 

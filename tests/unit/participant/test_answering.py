@@ -1,5 +1,6 @@
 """From a command record to a reply record, without Kafka and Postgres."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -293,13 +294,14 @@ def test_a_command_that_no_handler_is_for_is_logged_unless_it_is_parked() -> Non
     assert [line["event"] for line in logs] == ["a record that cannot be read is parked"]
 
 
-def test_a_handler_that_exits_ends_its_attempt_and_not_the_program() -> None:
+@pytest.mark.parametrize("error", [SystemExit("no vault"), asyncio.CancelledError("no vault")])
+def test_a_handler_that_exits_or_is_cancelled_ends_its_attempt_and_not_the_program(error: BaseException) -> None:
     def leaves(_command: Withdraw, _context: Context[None]) -> Receipt:
-        sys.exit("no vault")
+        raise error
 
     with capture_logs() as logs:
         reply, failure = parsed(answering(leaves).answer(command("a"), None))
-    assert (reply.retryable, failure) == (True, ("SystemExit", "no vault"))
+    assert (reply.retryable, failure) == (True, (type(error).__name__, "no vault"))
     assert [(line["event"], line["command"]) for line in logs] == [("a handler raised", "s/withdraw/0/do")]
 
 
