@@ -19,7 +19,9 @@ from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker, MemoryCluster
 from orchestrator.broker.topology import command_topic, namespace_topics
 from orchestrator.client.contract import Contract
-from orchestrator.participant.answering import Answering, exchange_of
+from orchestrator.clock import now_ms
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.handler_exchange import exchange_of
 from orchestrator.participant.handlers import checked
 from orchestrator.participant.schemas import Schemas
 from orchestrator.shard.batch import Head, seal
@@ -119,7 +121,7 @@ class Core:
                 inputs = self._answer(commands)
 
     def _start(self, numbers: Iterable[int]) -> list[IncomingRecord]:
-        self._now_ms = time.time_ns() // 1_000_000  # of each round: commands expire, and answering reads the clock
+        self._now_ms = now_ms()  # of each round: commands expire, and answering reads the clock
         began = time.process_time()
         made: list[OutgoingRecord] = []
         for number in numbers:

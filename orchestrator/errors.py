@@ -119,6 +119,10 @@ class AccessDenied(ConfigError):
     """A server refuses our credentials, our certificate or what we ask for; or we refuse its certificate."""
 
 
+class NotAuthorized(AccessDenied):
+    """Kafka knows who we are, and the access rights do not cover one topic, group, transactional id or the cluster."""
+
+
 class ShardRefused(OrchestratorError):
     """A shard is not run until an operator has acted; the text names the cure."""
 

@@ -5,7 +5,6 @@ Everything is made here and nothing is decided here. ``saga run``, tests and ben
 
 import threading
 from collections.abc import Mapping
-from typing import Final
 
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import TopicDescription
@@ -31,8 +30,6 @@ from orchestrator.store.postgres import PostgresStore
 from orchestrator.telemetry import logger
 from orchestrator.wire.topics import Topics
 
-REACH_S: Final = 8.0
-"""How long Kafka may take to answer at the start: whoever waits is told within 10 s."""
 _log = logger("service")
 
 
@@ -59,7 +56,7 @@ class Service:
         wrong, ``AccessDenied`` for rights that lack, ``ConfigError`` for a database that is not migrated, or another
         namespace's.
         """
-        self._broker.check_reachable(REACH_S)
+        self._broker.check_reachable()
         found = self._check_topics()
         self._check_database()
         self._warn(found)
@@ -76,7 +73,8 @@ class Service:
         try:
             # Before any shard is taken: the table shows what runs, and no saga in flight lacks its blueprint.
             catalogue.refresh()
-            housekeeping = Housekeeping(self._broker, catalogue, self._crash_point)
+            catalogue.save()
+            housekeeping = Housekeeping(self._broker, catalogue, self._store, self._crash_point)
             self._runner = Runner(self._plant(catalogue), housekeeping)
             if self._stopping.is_set():  # asked for before there was anything to stop
                 return
@@ -121,7 +119,7 @@ class Service:
         if lacking:
             raise AccessDenied(
                 f"Kafka at {settings.kafka} does not allow what `saga run` does: {'; '.join(lacking)}: grant what "
-                f"`saga acls` prints"
+                f"`saga acls FILE` prints"
             )
         return found
 

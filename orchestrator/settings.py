@@ -104,13 +104,13 @@ class Settings:
     metrics_port: int | None = None
     crash_at: tuple[str, int] | None = None
     """For tests alone: the place, and which pass of it, where `saga run` kills itself (see ``crashpoints``)."""
-    source: str = "the environment"
-    """Where the addresses come from, for a person."""
+    local: bool = False
+    """Whether these are the servers of ``saga dev``."""
 
     @property
-    def local(self) -> bool:
-        """Whether these are the servers of ``saga dev``."""
-        return self.source != "the environment"
+    def source(self) -> str:
+        """Where the addresses come from, for a person."""
+        return f"`saga dev` in {LOCAL_DIRECTORY}" if self.local else "the environment"
 
     def need_database(self) -> str:
         """The database's address. Raises ``ConfigError`` when there is none."""
@@ -153,7 +153,7 @@ def load(environment: Mapping[str, str] | None = None, directory: Path | None = 
         cache_sagas=_number(variables, "SAGA_CACHE_SAGAS"),
         metrics_port=_number(variables, "SAGA_METRICS_PORT") if "SAGA_METRICS_PORT" in variables else None,
         crash_at=_crash_at(variables),
-        source="`saga dev` in " + LOCAL_DIRECTORY if recorded else "the environment",
+        local=bool(recorded),
     )
 
 
@@ -167,6 +167,11 @@ def _recorded(directory: Path) -> Mapping[str, str]:
             f"expected the addresses of `saga dev` in {directory / ADDRESSES_FILE}, got {error}"
         ) from error
     return {name: str(recorded[name]) for name in ("kafka", "database") if name in recorded}
+
+
+def variable_of(option: str) -> str:
+    """The variable for an option of librdkafka, in letters that every shell takes: ``sasl.mechanism``."""
+    return _OPTION_PREFIX + option.upper().replace(".", "_")
 
 
 def _option(name: str) -> str:

@@ -74,6 +74,11 @@ class Step:
     at: str
     """``file:line`` of the definition; not part of the hash."""
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What the participants may be sent for it: its command, then undo and probe where it has them."""
+        return tuple(message for message in (self.command, self.undo, self.probe) if message is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Require:

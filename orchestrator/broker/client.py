@@ -21,6 +21,7 @@ from confluent_kafka.admin import (
 from orchestrator.broker.configuration import Configuration
 from orchestrator.broker.translation import error_of
 from orchestrator.errors import ConfigError
+from orchestrator.settings import variable_of
 
 Client = TypeVar("Client")
 
@@ -121,7 +122,7 @@ def _advice(refusal: str) -> str:
     near = difflib.get_close_matches(named[1], SECURITY_OPTIONS, n=1) if named else []
     if not near:
         return "check the SAGA_KAFKA__ settings"
-    return f"did you mean SAGA_KAFKA__{near[0].upper().replace('.', '_')}?"
+    return f"did you mean {variable_of(near[0])}?"
 
 
 def behind(error: BaseException) -> KafkaException | None:

@@ -142,6 +142,11 @@ def history(group: str) -> Configuration:
     }
 
 
+def undecided(group: str) -> Configuration:
+    """The consumer that looks at what is in open transactions."""
+    return {**_reader("read_uncommitted"), "group.id": group, "fetch.wait.max.ms": 1}
+
+
 def membership(group: str, protocol: str, session_timeout_ms: int) -> Configuration:
     """The consumer that is a member of the group and reads nothing."""
     common: Configuration = {

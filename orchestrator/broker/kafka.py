@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator.broker.admin import Admin, ClusterDescription
 from orchestrator.broker.configuration import Connection
@@ -16,6 +17,9 @@ from orchestrator.settings import Settings
 from orchestrator.turns import waiting
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
+
+REACHABLE_S: Final = 8.0
+"""How long Kafka may take to answer for the first time: whoever waits for a start is told within 10 s."""
 
 
 @dataclass
@@ -89,6 +93,11 @@ class KafkaBroker:
         return self._tail.last(topic, partition, wanted)
 
     @waiting()
+    def last_open(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
+        """See the port."""
+        return self._tail.last_open(topic, partition, wanted)
+
+    @waiting()
     def is_settled(self, topic: str, partition: int) -> bool:
         """See the port."""
         place = [(topic, partition)]
@@ -123,7 +132,7 @@ class KafkaBroker:
         )
 
     @waiting()
-    def check_reachable(self, timeout_s: float = 10.0) -> None:
+    def check_reachable(self, timeout_s: float = REACHABLE_S) -> None:
         """Return when the cluster answers.
 
         Raises within ``timeout_s``: ``Unavailable`` with the reason why it does not, ``ConfigError`` if it refuses us.

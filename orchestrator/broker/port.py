@@ -186,6 +186,10 @@ class Broker(Protocol):
         """The last committed record that is ``wanted``; reads backwards in doubling windows from the stable end."""
         ...
 
+    def last_open(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
+        """The last record that is ``wanted`` behind the stable end; asked where only one producer writes."""
+        ...
+
     def is_settled(self, topic: str, partition: int) -> bool:
         """Whether no transaction is open in the partition: everything below its high watermark is decided."""
         ...

@@ -1,29 +1,19 @@
 """Writing outside of transactions: deploy, clients and participants; idempotent, acknowledged by all replicas."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from orchestrator.broker import configuration
 from orchestrator.broker.client import heard, made
+from orchestrator.broker.rounds import put
 from orchestrator.broker.translation import ConnectionTrouble, Local, translated
 from orchestrator.errors import Unavailable
 from orchestrator.wire.record import OutgoingRecord
 
 METADATA_SECONDS: Final = 5.0
-
-
-def _put(client: Producer, record: OutgoingRecord, delivered: Callable[[KafkaError | None, Message], None]) -> None:
-    client.produce(
-        record.topic,
-        record.value,
-        record.key,
-        record.partition,
-        on_delivery=delivered,
-        headers=list(record.headers),
-    )
 
 
 class Publisher:
@@ -71,10 +61,10 @@ class Publisher:
             if record.topic not in self._known:
                 self._look_up(client, record.topic)
             try:
-                _put(client, record, delivered)
+                put(client, record, delivered)
             except BufferError:
                 client.flush(self._timeout_ms / 1000)
-                _put(client, record, delivered)
+                put(client, record, delivered)
         if client.flush(self._timeout_ms / 1000):
             failed.append((KafkaError(Local.TIMED_OUT, f"no answer within {self._timeout_ms} ms"), "publish records"))
 

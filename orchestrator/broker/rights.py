@@ -59,12 +59,17 @@ def of_orchestrator(topics: Topics, participants: Iterable[str]) -> list[Right]:
         _topic(topics.definitions, READ, SETTINGS),
         _topic(topics.schemas, READ, SETTINGS),
         _topic(topics.quarantine, WRITE, SETTINGS),
-        *(_topic(Topics.commands(participant), WRITE, SETTINGS) for participant in participants),
+        *(to_send(Topics.commands(participant)) for participant in participants),
         Right(Kind.GROUP, topics.group, (READ,)),
         Right(Kind.TRANSACTIONAL_ID, topics.relay_id_prefix, (WRITE,), prefixed=True),
         # Only for the warning at the start that the cluster could lose what it has acknowledged.
         Right(Kind.CLUSTER, CLUSTER, (SETTINGS,)),
     ]
+
+
+def to_send(topic: str) -> Right:
+    """On a participant's topic, of who sends commands there."""
+    return _topic(topic, WRITE, SETTINGS)
 
 
 def of_participant(topics: Topics, name: str) -> list[Right]:
@@ -76,6 +81,11 @@ def of_participant(topics: Topics, name: str) -> list[Right]:
         Right(Kind.GROUP, name, (READ,)),
         *of_answers(topics),
     ]
+
+
+def of_connector(topics: Topics, name: str) -> list[Right]:
+    """Of the same, when it is `saga connector http`: it checks its file against the deployed sagas."""
+    return [*of_participant(topics, name), _topic(topics.definitions, READ, SETTINGS)]
 
 
 def of_answers(topics: Topics) -> list[Right]:
@@ -96,7 +106,7 @@ def of_client(topics: Topics) -> list[Right]:
 
 
 def of_deployment(topics: Topics, participants: Iterable[str]) -> list[Right]:
-    """Of ``saga deploy --create-topics``; who leaves that out needs no CREATE."""
+    """Of ``saga deploy FILE --create-topics``; who leaves that out needs no CREATE."""
     own = [topics.requests, topics.replies, topics.journal, topics.outcomes, topics.quarantine]
     theirs = [name for each in participants for name in (Topics.commands(each), parked_topic(each))]
     return [

@@ -11,10 +11,34 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
+from confluent_kafka import KafkaError, Message, Producer
+
+from orchestrator.wire.record import OutgoingRecord
+
 IDLE_S: Final = 0.1
 """How often there is an empty round, for what else the producer has to say."""
+ROUND_S: Final = 0.5
+"""How long a round waits until it is stored: a partition without leader must not keep back what is for others for
+long, and what is sent beside a round under way costs as if there were none."""
+
+Delivered = Callable[[KafkaError | None, Message], None]
 
 Item = TypeVar("Item")
+
+
+def put(client: Producer, record: OutgoingRecord, delivered: Delivered) -> None:
+    """Hand ``record`` to librdkafka. Raises ``BufferError`` when it has no room, ``KafkaException``."""
+    client.produce(
+        record.topic, record.value, record.key, record.partition, headers=list(record.headers), on_delivery=delivered
+    )
+
+
+def end_round(client: Producer) -> None:
+    """Wait until all is stored, at most ``ROUND_S``. Raises ``KafkaException`` or ``SystemError`` for a fatal error."""
+    if len(client) > 0:
+        client.flush(ROUND_S)
+    else:
+        client.poll(0)  # what else there is to hear: connections that fail
 
 
 class Rounds(Generic[Item]):

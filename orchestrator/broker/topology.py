@@ -63,7 +63,7 @@ def check_topology(expected: Sequence[TopicSpec], found: Mapping[str, TopicDescr
         topic = found.get(spec.name)
         if topic is None:
             problems.append(
-                f"topic {spec.name}: expected it to exist, it does not: `saga deploy --create-topics` makes it"
+                f"topic {spec.name}: expected it to exist, it does not: `saga deploy FILE --create-topics` makes it"
             )
         else:
             problems += _faults(spec, topic)

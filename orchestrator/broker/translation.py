@@ -1,7 +1,8 @@
 """What Kafka's and librdkafka's errors mean to us: the one place that knows their codes.
 
 An error is sorted by who must act. Nobody (``Unavailable``): servers that do not answer, elections, time-outs. The
-operator: ``AccessDenied`` for credentials, certificates and access rights, ``ConfigError`` for other settings,
+operator: ``AccessDenied`` for credentials and certificates, ``NotAuthorized`` for access rights, ``ConfigError`` for
+other settings,
 ``TopicMismatch`` for topics that are not as they were checked. The shard's owner: ``Fenced``.
 """
 
@@ -12,7 +13,8 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.broker.port import Fenced
-from orchestrator.errors import AccessDenied, ConfigError, OrchestratorError, TopicMismatch, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, NotAuthorized, OrchestratorError, TopicMismatch, Unavailable
+from orchestrator.settings import variable_of
 
 
 class Local(IntEnum):
@@ -115,18 +117,19 @@ def translated(error: KafkaError, doing: str) -> OrchestratorError:
     if code in FENCED:
         return Fenced(f"{text}: another producer with this id has been initialised, or its transaction timed out")
     if code in FORBIDDEN:
-        return AccessDenied(
-            f"{text}: the user of SAGA_KAFKA__sasl.username, or of the certificate, lacks access rights on that "
-            f"{FORBIDDEN[code]}: grant what `saga acls` prints"
+        return NotAuthorized(
+            f"{text}: the user of {variable_of('sasl.username')}, or of the certificate, lacks access rights on that "
+            f"{FORBIDDEN[code]}: grant what `saga acls FILE` prints"
         )
     if _certificate_refused(error):
         return AccessDenied(
-            f"{text}: the broker refuses our certificate: check that SAGA_KAFKA__ssl.certificate.location is set, that "
-            f"it has not expired, and that the brokers trust who issued it"
+            f"{text}: the broker refuses our certificate: check that "
+            f"{variable_of('ssl.certificate.location')} is set, that it has not expired, and that the brokers trust "
+            f"who issued it"
         )
     if code in CREDENTIALS:
         return AccessDenied(
-            f"{text}: check SAGA_KAFKA__security.protocol and the SAGA_KAFKA__sasl.* and ssl.* settings"
+            f"{text}: check {variable_of('security.protocol')}, {variable_of('sasl.*')} and {variable_of('ssl.*')}"
         )
     if code in ABSENT:
         return TopicMismatch(f"{text}: create it again, or point SAGA_KAFKA and SAGA_NAMESPACE to where it is")

@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,11 +11,11 @@ from orchestrator.broker import rights
 from orchestrator.broker.rights import Kind, Right
 from orchestrator.cli import servers
 from orchestrator.cli.compile import source_of
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.output import print_json
 from orchestrator.client.deployment import participants_of
 from orchestrator.definition.loading import compile_file
 from orchestrator.errors import ConfigError
+from orchestrator.exit_code import ExitCode
 from orchestrator.wire.topics import Topics
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ RESOURCE: Final = {
     Kind.CLUSTER: "--cluster",
 }
 """How `kafka-acls` names each kind."""
+
+
+_Work = tuple[str, Sequence[Right]]
+"""What a role does, and the rights that takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,13 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
         "User:NAMESPACE-client, User:NAMESPACE-deploy, User:PARTICIPANT)",
     )
     parser.add_argument(
+        "--connector",
+        metavar="PARTICIPANT",
+        action="append",
+        default=[],
+        help="a participant that is a `saga connector http`, which reads what is deployed, too",
+    )
+    parser.add_argument(
         "--command-config",
         metavar="FILE",
         default="admin.properties",
@@ -68,11 +79,24 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compile, and say who must be allowed what. Raises ``ConfigError`` for the principal of no role."""
+    """Compile, and say who must be allowed what.
+
+    Raises ``ConfigError`` for the principal of no role, and for a connector that is no participant of the file.
+    """
     file, name = source_of(arguments.source)
     participants = participants_of(compile_file(file, name))
     loaded = servers.load()
-    roles = _roles(Topics(loaded.namespace), participants, dict(arguments.principal))
+    strange = sorted(set(arguments.connector) - set(participants))
+    if strange:
+        raise ConfigError(
+            f"expected a participant in --connector, one of {', '.join(participants)}, got {strange[0]!r}"
+        )
+    topics = Topics(loaded.namespace)
+    theirs = {
+        each: _connector(topics, each) if each in arguments.connector else _participant(topics, each)
+        for each in participants
+    }
+    roles = _roles(topics, theirs, dict(arguments.principal))
     if arguments.json:
         print_json([_data(role) for role in roles])
         return ExitCode.OK
@@ -89,13 +113,21 @@ def _assignment(text: str) -> tuple[str, str]:
     return role, principal
 
 
-def _roles(topics: Topics, participants: Sequence[str], principals: dict[str, str]) -> list[_Role]:
-    own = {
-        "orchestrator": ("runs `saga run`", rights.of_orchestrator(topics, participants)),
+def _participant(topics: Topics, name: str) -> _Work:
+    return f"answers {Topics.commands(name)}", rights.of_participant(topics, name)
+
+
+def _connector(topics: Topics, name: str) -> _Work:
+    return f"answers {Topics.commands(name)} as `saga connector http`", rights.of_connector(topics, name)
+
+
+def _roles(topics: Topics, theirs: Mapping[str, _Work], principals: Mapping[str, str]) -> list[_Role]:
+    """The namespace's own roles, and those of the participants."""
+    own: dict[str, _Work] = {
+        "orchestrator": ("runs `saga run`", rights.of_orchestrator(topics, theirs)),
         "client": ("starts sagas and waits for them", rights.of_client(topics)),
-        "deploy": ("runs `saga deploy --create-topics`", rights.of_deployment(topics, participants)),
+        "deploy": ("runs `saga deploy FILE --create-topics`", rights.of_deployment(topics, theirs)),
     }
-    theirs = {name: (f"answers {Topics.commands(name)}", rights.of_participant(topics, name)) for name in participants}
     clash = sorted(own.keys() & theirs.keys())
     if clash:
         raise ConfigError(f"expected participants with names of their own, got {clash[0]}: `saga acls` means its role")

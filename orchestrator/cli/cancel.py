@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments,
         lambda client, saga_id, timeout: client.cancel(saga_id, timeout=timeout),
         {
-            "accepted": "is cancelled: undone, unless its pivot turns out to be done",
+            "accepted": "will be undone, unless its pivot turns out to be done",
             "already": "is being undone, or is undone, already",
         },
     )

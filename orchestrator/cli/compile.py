@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.blueprint import canonical
 from orchestrator.blueprint.model import Blueprint
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.definition.loading import compile_file
 from orchestrator.errors import ConfigError
+from orchestrator.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator import telemetry
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import positive
+from orchestrator.exit_code import ExitCode
 from orchestrator_connectors.http import configuration
 from orchestrator_connectors.http.assembly import participant_of
 from orchestrator_connectors.http.contract import deployed

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli import servers
 from orchestrator.cli.compile import source_of
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.output import print_json
 from orchestrator.client.deployment import Deployed, Deployment, deploy
 from orchestrator.definition.loading import compile_file
+from orchestrator.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.exit_code import ExitCode
+from orchestrator.exit_code import ExitCode
 from orchestrator.local.stack import LocalStack, StackOptions
 from orchestrator.settings import LOCAL_DIRECTORY
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from orchestrator.blueprint.description import describe
 from orchestrator.blueprint.model import Blueprint, Fail, Json, Label, Message, Node, Require, Step
 from orchestrator.cli.compile import compile_one
-from orchestrator.cli.exit_code import ExitCode
+from orchestrator.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers

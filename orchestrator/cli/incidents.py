@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator.blueprint.model import Json
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import positive
 from orchestrator.cli.output import print_json
 from orchestrator.cli.terminal import print_table
 from orchestrator.cli.timeline import PENDING
 from orchestrator.cli.wording import instant
+from orchestrator.exit_code import ExitCode
 from orchestrator.store.reader import LIMIT, ListedIncident, open_reader
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from orchestrator.blueprint import values
 from orchestrator.blueprint.model import Json
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import labels_of, positive, where
 from orchestrator.cli.output import print_json
 from orchestrator.cli.terminal import print_table
@@ -14,6 +13,7 @@ from orchestrator.cli.timeline import PENDING
 from orchestrator.cli.wording import instant, optional_instant, short, span
 from orchestrator.engine import state
 from orchestrator.engine.state import Status
+from orchestrator.exit_code import ExitCode
 from orchestrator.store.reader import LIMIT, ListedSaga, SagaFilter, open_reader
 
 if TYPE_CHECKING:

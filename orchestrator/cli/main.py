@@ -15,17 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from orchestrator import __version__, settings, telemetry
-from orchestrator.cli.exit_code import ExitCode
-from orchestrator.errors import (
-    AccessDenied,
-    Compensated,
-    ConfigError,
-    OrchestratorError,
-    OutcomeTimeout,
-    SagaNotFound,
-    Unavailable,
-    UnknownDefinition,
-)
+from orchestrator.errors import ConfigError, OrchestratorError
+from orchestrator.exit_code import ExitCode, exit_code
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - argparse has no public name for it
@@ -41,7 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "sagas, by status, name or label",
     "cancel": "undo a saga",
     "incidents": "what waits for an operator",
-    "retry": "try again what waits in a saga's incident",
+    "retry": "try again at once what waits, in an incident or for its next attempt",
     "compile": "a saga's blueprint, as JSON",
     "diagram": "a saga as a Mermaid diagram",
     "recover": "rebuild the database from the journals",
@@ -84,21 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has enough (`saga list | head`). Python would complain once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-
-
-def exit_code(error: OrchestratorError) -> ExitCode:
-    """Say which exit status an error has: by who must act, as the tree of errors is sorted."""
-    match error:
-        case Unavailable() | OutcomeTimeout() | AccessDenied():
-            return ExitCode.UNAVAILABLE
-        case ConfigError():
-            return ExitCode.USAGE
-        case Compensated():
-            return ExitCode.COMPENSATED
-        case SagaNotFound() | UnknownDefinition():
-            return ExitCode.NOT_FOUND
-        case _:
-            return ExitCode.REFUSED
 
 
 class _Parser(argparse.ArgumentParser):

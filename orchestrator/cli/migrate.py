@@ -4,8 +4,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.output import print_json
+from orchestrator.exit_code import ExitCode
 from orchestrator.store.migrate import Migrated, migrate
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Callable
 
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import duration
 from orchestrator.cli.output import print_json
 from orchestrator.client.client import Client
 from orchestrator.client.handle import ANSWER_S, Answered
+from orchestrator.exit_code import ExitCode
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import positive
 from orchestrator.cli.output import print_json
 from orchestrator.crashpoints import kill_at, nowhere
 from orchestrator.errors import ConfigError
+from orchestrator.exit_code import ExitCode
 from orchestrator.recovery.course import Course, Plan
 from orchestrator.recovery.loading import Step
 from orchestrator.recovery.recovery import Recovery, survey

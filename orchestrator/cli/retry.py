@@ -1,4 +1,4 @@
-"""`saga retry ID`: asks that what waits in a saga's incident be tried again."""
+"""`saga retry ID`: asks that what waits, in an incident or for its next attempt, be tried again at once."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
     """Add `saga retry` and its arguments."""
     parser = subparsers.add_parser(
         "retry",
-        description="Try again what waits in a saga's open incident (`saga incidents`), once its cause is mended. What "
-        "was never answered keeps its command id, so that nothing happens twice.",
+        description="Try again what waits in a saga's open incident (`saga incidents`), once its cause is mended; or "
+        "send at once what waits for its next attempt (`saga show`). Either way attempts count anew. What was never "
+        "answered keeps its command id, so that nothing happens twice.",
     )
     add_arguments(parser)
     return parser

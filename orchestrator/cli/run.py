@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from orchestrator import telemetry
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import positive
 from orchestrator.crashpoints import kill_at, nowhere
+from orchestrator.exit_code import ExitCode
 from orchestrator.operations import child, endpoint
 from orchestrator.operations.figures import Figures
 from orchestrator.operations.supervisor import Supervisor

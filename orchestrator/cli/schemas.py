@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.blueprint.model import Blueprint, Fail, Json, Message, Require, Step
 from orchestrator.cli.compile import source_of
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.output import print_columns, print_json
 from orchestrator.definition.loading import compile_file
 from orchestrator.errors import ConfigError
+from orchestrator.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers
@@ -106,9 +106,8 @@ def _messages(blueprint: Blueprint) -> Iterator[tuple[str, str, str]]:
     for node in blueprint.nodes:
         match node:
             case Step():
-                for message in (node.command, node.undo, node.probe):
-                    if message is not None:
-                        yield from _of_message(schemas, message)
+                for message in node.messages:
+                    yield from _of_message(schemas, message)
             case Require(otherwise=answer) | Fail(why=answer):
                 yield "rejection", answer.type, answer.schema
             case _:

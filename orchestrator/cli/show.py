@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from orchestrator.blueprint import canonical, values
 from orchestrator.blueprint.model import Json
 from orchestrator.cli import picture, servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.output import print_json
 from orchestrator.cli.story import Story, lines, participant_of
 from orchestrator.cli.terminal import print_text
@@ -15,6 +14,7 @@ from orchestrator.cli.wording import instant, optional_instant
 from orchestrator.engine import events, state
 from orchestrator.engine.state import Compensated, Compensating, Completed, Incident, SagaState
 from orchestrator.errors import SagaNotFound
+from orchestrator.exit_code import ExitCode
 from orchestrator.store.reader import ListedEvent, ListedSaga, Reader, open_reader
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Final, cast
 
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import duration
 from orchestrator.cli.output import print_json
 from orchestrator.cli.wording import short
@@ -14,6 +13,7 @@ from orchestrator.client.client import Client
 from orchestrator.client.contract import PlainRejection
 from orchestrator.client.handle import ANSWER_S, Handle
 from orchestrator.errors import Compensated, ConfigError, OutcomeTimeout
+from orchestrator.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.blueprint.model import Json

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.cli import servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.options import positive
 from orchestrator.cli.output import print_json
+from orchestrator.exit_code import ExitCode
 from orchestrator.recovery.loading import Step
 from orchestrator.recovery.service import opened
 from orchestrator.recovery.verify import DIGITS, Compared, Proven, Verified, prove, verify, verify_definitions

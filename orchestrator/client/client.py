@@ -16,7 +16,9 @@ class Client:
     """One connection to a namespace; connects with its first use. Any thread may use it; make one for a process.
 
     Everything that it is asked may raise ``Unavailable`` when Kafka is out of reach, and ``TopicMismatch`` when the
-    namespace's topics are not there. For an event loop there is ``AsyncClient``.
+    namespace's topics are not there, and ``RuntimeError`` once it is closed.
+
+    For an event loop there is ``AsyncClient``.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:

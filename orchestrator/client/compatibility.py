@@ -57,9 +57,8 @@ def _messages(blueprint: Blueprint) -> Iterator[tuple[Role, str, str]]:
     for node in blueprint.nodes:
         match node:
             case Step():
-                for message in (node.command, node.undo, node.probe):
-                    if message is not None:
-                        yield from _of_message(message)
+                for message in node.messages:
+                    yield from _of_message(message)
             case Require(otherwise=answer) | Fail(why=answer):
                 yield "output", answer.type, answer.schema
             case _:

@@ -63,7 +63,8 @@ class UntypedContract:
 
     def input(self, text: str) -> AvroBody:
         """The input as it is sent, of a JSON text. Raises ``MessageRejected`` for what its schema does not allow."""
-        data = self.input_codec.decode_json(text.encode())
+        # What a shell hands over may be no UTF-8; escaped, it is refused with the place where it stands.
+        data = self.input_codec.decode_json(text.encode(errors="backslashreplace"))
         return AvroBody(self.input_codec.schema_id, self.input_codec.encode(data))
 
 

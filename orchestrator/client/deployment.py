@@ -11,7 +11,6 @@ from orchestrator.broker.port import Broker, TopicSpec
 from orchestrator.broker.schemas import SchemaTopic
 from orchestrator.broker.topology import check_topology, command_topic, namespace_topics, parking_topic
 from orchestrator.client.compatibility import refuse_incompatible
-from orchestrator.client.requests import REACHABLE_S
 from orchestrator.errors import TopicMismatch
 from orchestrator.settings import Settings
 from orchestrator.wire.avro import Codec
@@ -60,7 +59,7 @@ def deploy(blueprints: Sequence[Blueprint], settings: Settings, *, create_topics
     topics = Topics(settings.namespace)
     broker = KafkaBroker.of(settings)
     try:
-        broker.check_reachable(REACHABLE_S)
+        broker.check_reachable()
         created = _topics(broker, topics, settings, blueprints, create=create_topics)
         return _publish(broker, topics, blueprints, created)
     finally:
@@ -75,8 +74,7 @@ def participants_of(blueprints: Iterable[Blueprint]) -> list[str]:
             for blueprint in blueprints
             for node in blueprint.nodes
             if isinstance(node, Step)
-            for message in (node.command, node.undo, node.probe)
-            if message is not None
+            for message in node.messages
         }
     )
 

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from orchestrator import settings as environment
@@ -21,6 +21,7 @@ from orchestrator.client.handle import Handle
 from orchestrator.client.listener import Listener
 from orchestrator.client.sender import Sender
 from orchestrator.client.watch import Watch, Watches
+from orchestrator.clock import now_ms
 from orchestrator.definition.decorator import SagaDefinition
 from orchestrator.errors import MessageRejected, TopicMismatch, UnknownDefinition
 from orchestrator.settings import Settings
@@ -32,9 +33,6 @@ from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.request import CancelSaga, Request, RetrySaga, StartSaga, request_record
 from orchestrator.wire.topics import Topics
 
-REACHABLE_S: Final = 8.0
-"""How long Kafka may take to answer for the first time."""
-
 Input = TypeVar("Input")
 Output = TypeVar("Output")
 
@@ -45,7 +43,7 @@ class Requests:
     """One connection to a namespace; connects with its first use. Any thread may use it.
 
     Everything that it is asked may raise ``Unavailable`` when Kafka is out of reach, and ``TopicMismatch`` when the
-    namespace's topics are not there.
+    namespace's topics are not there, and ``RuntimeError`` after ``close``.
     """
 
     def __init__(self, settings: Settings | None) -> None:
@@ -53,11 +51,13 @@ class Requests:
         self._topics = Topics(self.settings.namespace)
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        self._closed = False
         self._contracts: WeakKeyDictionary[SagaDefinition[Any, Any], Contract[Any, Any]] = WeakKeyDictionary()
 
     def close(self) -> None:
         """Wait until what was sent is stored, and stop listening; whoever still waits is told. Twice is fine."""
         with self._lock:
+            self._closed = True
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -176,6 +176,8 @@ class Requests:
         if connection is not None:
             return connection
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed: make another one, and keep it open while it is used")
             if self._connection is None:
                 self._connection = Connection(self.settings, self._topics)
             return self._connection
@@ -188,7 +190,7 @@ class Connection:
         self._topics = topics
         self._published: set[str] = set()
         self._broker = KafkaBroker.of(settings)
-        self._broker.check_reachable(REACHABLE_S)
+        self._broker.check_reachable()
         self._shards = _shards(self._broker, topics, settings)
         self.watches = Watches()
         self.schemas = SchemaTopic(self._broker, topics)
@@ -200,7 +202,7 @@ class Connection:
     def send(self, request: Request) -> Watch:
         """Send ``request``, and listen for what becomes of its saga while somebody holds the watch."""
         watch = self.watches.of(request.saga_id)
-        record = request_record(self._topics, self._shards, request, time.time_ns() // 1_000_000)
+        record = request_record(self._topics, self._shards, request, now_ms())
         self._sender.post(record, partial(watch.fail, request.request_id))
         return watch
 
@@ -250,6 +252,6 @@ def _shards(broker: KafkaBroker, topics: Topics, settings: Settings) -> int:
     if missing:
         raise TopicMismatch(
             f"expected the topic {missing[0]} on {settings.kafka}, found none: is SAGA_NAMESPACE={topics.namespace} "
-            f"right? Deploy a saga with --create-topics to make the namespace"
+            f"right? `saga deploy FILE --create-topics` makes the namespace"
         )
     return found[topics.requests].partitions

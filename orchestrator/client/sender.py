@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from orchestrator.broker import configuration
 from orchestrator.broker.client import made
-from orchestrator.broker.rounds import Rounds
+from orchestrator.broker.rounds import Rounds, end_round, put
 from orchestrator.broker.translation import ConnectionTrouble, error_of
 from orchestrator.errors import OrchestratorError, Unavailable
 from orchestrator.settings import Settings
@@ -25,8 +25,6 @@ POSTED_MAX: Final = 10_000
 """Requests that wait for their round."""
 PATIENCE_S: Final = 0.005
 """How long a request that nobody waits for yet waits for others."""
-ROUND_S: Final = 0.5
-"""How long a round waits until it is stored: a shard without leader must not keep back requests to others for long."""
 
 Failed = Callable[[OrchestratorError], None]
 
@@ -81,18 +79,10 @@ class Sender:
         self._flush()
 
     def _send(self, posted: _Posted) -> None:
-        record = posted.record
         delivered = partial(self._delivered, posted.failed)
         while True:
             try:
-                self._producer.produce(
-                    record.topic,
-                    record.value,
-                    record.key,
-                    record.partition,
-                    headers=list(record.headers),
-                    on_delivery=delivered,
-                )
+                put(self._producer, posted.record, delivered)
             except BufferError:
                 self._flush()
             except KafkaException as error:
@@ -103,10 +93,7 @@ class Sender:
 
     def _flush(self) -> None:
         try:
-            if len(self._producer) > 0:
-                self._producer.flush(ROUND_S)
-            else:
-                self._producer.poll(0)  # what else there is to hear: connections that fail
+            end_round(self._producer)
         except (KafkaException, SystemError):  # fatal: told to each request that it meets, by `_delivered`
             broken, self._producer = self._producer, made(Producer, self._configuration)
             broken.purge()

@@ -19,7 +19,13 @@ from orchestrator.definition.guard import Guard, project_of, watch
 from orchestrator.definition.kinds import Kind, NoneType, bare, is_record, with_article
 from orchestrator.definition.meaning import Meaning
 from orchestrator.definition.messages import Rejection
-from orchestrator.definition.policies import RetryPolicy, milliseconds, retry_of
+from orchestrator.definition.policies import (
+    DEFAULT_RETRY,
+    DEFAULT_TIMEOUT,
+    RetryPolicy,
+    milliseconds,
+    retry_of,
+)
 from orchestrator.definition.schema import fault_of_namespace
 from orchestrator.definition.scope import Saga
 from orchestrator.definition.trace import Ended, Place, Trace, activate
@@ -83,7 +89,7 @@ def compile_saga(source: Source) -> Blueprint:
 def _compile(source: Source) -> Blueprint:
     trace = Trace(source.name, "input", project_of(source.function))
     place = syntax.defined_at(source.function)
-    _check_source(source, trace, place)
+    retry, timeout = _checked(source, trace, place)
     try:
         signature = signature_of(source.function)
     except SignatureFault as fault:
@@ -91,7 +97,7 @@ def _compile(source: Source) -> Blueprint:
         raise DefinitionError(source.name, trace.problems) from None
     trace.input_name = signature.input_name
     given = Traced(Meaning({"op": "input"}, signature.input, trace))
-    tracer = Tracer(trace, given, source.retry, source.timeout)
+    tracer = Tracer(trace, given, retry, timeout)
     with _Tracing(trace, source.function) as tracing:
         output = tracing.run(lambda: source.function(Saga(tracer), given))
         result = _result(output, signature.output, trace, tracing.returned_at or place)
@@ -115,18 +121,25 @@ def _compile(source: Source) -> Blueprint:
     return dataclasses.replace(blueprint, hash=hash_of(blueprint))
 
 
-def _check_source(source: Source, trace: Trace, place: Place) -> None:
-    """What ``@saga(…)`` was given."""
+def _checked(source: Source, trace: Trace, place: Place) -> tuple[RetryPolicy, timedelta]:
+    """Retry and timeout of its steps as ``@saga(…)`` was given them; what cannot be is told here, and not by each step.
+
+    Reports all that ``@saga(…)`` was given wrongly.
+    """
     fault = fault_of_name(source.name) or fault_of_namespace(source.name)
     if fault:
         trace.report(f'"{source.name}" cannot name a saga: {fault}', place)
-    for option, policy in (("retry", source.retry), ("undo_retry", source.undo_retry)):
-        if type(policy) is not RetryPolicy:
-            trace.report(f"@saga({option}=…) is a RetryPolicy(…), got {policy!r}", place)
+    policies = {"retry": source.retry, "undo_retry": source.undo_retry}
+    wrong = [option for option, policy in policies.items() if type(policy) is not RetryPolicy]
+    for option in wrong:
+        trace.report(f"@saga({option}=…) is a RetryPolicy(…), got {policies[option]!r}", place)
+    timeout = source.timeout
     try:
-        milliseconds("@saga(timeout=…)", source.timeout)
+        milliseconds("@saga(timeout=…)", timeout)
     except (TypeError, ValueError) as error:
         trace.report(str(error), place)
+        timeout = DEFAULT_TIMEOUT
+    return DEFAULT_RETRY if "retry" in wrong else source.retry, timeout
 
 
 class _Nothing:

@@ -60,7 +60,10 @@ def _misfit(
     if len(by_name) == len(parameters) and (unknown := [name for name in named if name not in by_name]):
         return f"has no {unknown[0]}=; it has {', '.join(by_name)}"
     missing = [each.name for each in parameters if each.default is each.empty and each.name in {*by_name} - given]
-    return f"lacks {', '.join(missing)}: write {missing[0]}=…" if missing else None
+    if not missing:
+        return None
+    or_none = ", or undo=None for what needs none" if missing[0] == "undo" else ""
+    return f"lacks {', '.join(missing)}: write {missing[0]}=…{or_none}"
 
 
 @_reporting

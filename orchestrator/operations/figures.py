@@ -6,10 +6,11 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from orchestrator.clock import now_ms
 from orchestrator.operations.report import GAUGE, Family, Labels, Report
 from orchestrator.shard.meter import BatchFigures
 from orchestrator.shard.ownership import ShardStatus
-from orchestrator.shard.runner import Status, clock_ms
+from orchestrator.shard.runner import Status
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds: from the fastest commit that was measured to where a transaction times out."""
@@ -59,7 +60,7 @@ class Figures:
             process=self._process,
             unhealthy=tuple(f"{name} is stuck in one step" for name in status.stuck),
             unready=tuple(_unready(status)),
-            families=(*self._counted(), *_gauges(status, clock_ms())),
+            families=(*self._counted(), *_gauges(status, now_ms())),
         )
 
     def _counted(self) -> Iterator[Family]:
@@ -105,6 +106,11 @@ def _gauges(status: Status, now_ms: int) -> Iterator[Family]:
         "saga_footer_age_seconds",
         "Time since the last batch that is in Kafka was decided; grows while there is nothing to do.",
         [(_of(each), max(0, now_ms - each.footer_ms) / 1000) for each in owned if each.footer_ms is not None],
+    )
+    yield _gauge(
+        "saga_incidents_open",
+        "Incidents that wait for an operator.",
+        [(_of(each), float(each.open_incidents)) for each in owned if each.open_incidents is not None],
     )
 
 

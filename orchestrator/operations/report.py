@@ -1,9 +1,9 @@
 """What one process tells of itself, as a line of JSON to its supervisor, and what several reports say together."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.core import Metric
@@ -40,12 +40,21 @@ class Report:
     families: tuple[Family, ...] = ()
 
 
+Reports: TypeAlias = Callable[[], Sequence[Report]]
+"""Gives those of now, one for each process: of itself, or of the children of a supervisor. Any thread may call it."""
+
+
 def dumps(report: Report) -> str:
     """One line."""
-    fields = asdict(replace(report, families=()))  # which copies deeply: too slow for the samples
-    fields["families"] = [
-        {"name": each.name, "kind": each.kind, "help": each.help, "samples": each.samples} for each in report.families
-    ]
+    fields = {
+        "process": report.process,
+        "unhealthy": report.unhealthy,
+        "unready": report.unready,
+        "families": [
+            {"name": each.name, "kind": each.kind, "help": each.help, "samples": each.samples}
+            for each in report.families
+        ],
+    }
     return json.dumps(fields, separators=(",", ":"))
 
 
@@ -91,14 +100,6 @@ def merged(families: Iterable[Family]) -> tuple[Family, ...]:
 def counts(families: Iterable[Family]) -> tuple[Family, ...]:
     """Those that outlive the process: what happened happened."""
     return tuple(family for family in families if family.kind != GAUGE)
-
-
-class Reports(Protocol):
-    """Where reports come from: the process itself, or the children of a supervisor."""
-
-    def __call__(self) -> Sequence[Report]:
-        """Those of now, one for each process; called from any thread."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,24 +22,24 @@ _log = logger("supervisor")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the supervisor waits, in seconds."""
+    """How long the supervisor waits."""
 
-    pause: float = 0.5
-    """Before a child that ended unasked is started again; doubled each time, unless it lasted for ``lasting``."""
-    pause_max: float = 30.0
-    lasting: float = 60.0
-    drain: float = 30.0
+    pause_s: float = 0.5
+    """Before a child that ended unasked is started again; doubled each time, unless it lasted for ``lasting_s``."""
+    pause_max_s: float = 30.0
+    lasting_s: float = 60.0
+    drain_s: float = 30.0
     """For a child to end that was asked to; then it is killed. It waits up to 10 s for Kafka itself."""
-    ready: float = 60.0
+    ready_s: float = 60.0
     """For a child that was restarted to own its share, before the next one is."""
-    silent: float = 10.0
+    silent_s: float = 10.0
     """For a child's report, which comes each second: after it the child is stopped, or stuck as a whole."""
 
 
 DEFAULT_PATIENCE: Final = Patience()
 
 
-class _Place:
+class _Slot:
     """One child after the other, and the thread that looks after it."""
 
     def __init__(self, number: int, command: Sequence[str], patience: Patience) -> None:
@@ -62,7 +62,7 @@ class _Place:
 
     def _look_after(self) -> None:
         patience = self._patience
-        pause_s = patience.pause
+        pause_s = patience.pause_s
         while not self._stopping.is_set():
             began_s = time.monotonic()
             status, asked = self._run_one()
@@ -70,13 +70,13 @@ class _Place:
                 return
             self._restarts += 1
             if asked:
-                pause_s = patience.pause
+                pause_s = patience.pause_s
                 continue
-            if time.monotonic() - began_s > patience.lasting:
-                pause_s = patience.pause
+            if time.monotonic() - began_s > patience.lasting_s:
+                pause_s = patience.pause_s
             _log.warning("a process ended, it is started again", process=self.number, status=status, pause_s=pause_s)
             self._stopping.wait(pause_s)
-            pause_s = min(pause_s * 2, patience.pause_max)
+            pause_s = min(pause_s * 2, patience.pause_max_s)
 
     def _run_one(self) -> tuple[int, bool]:
         """Start a child and read what it reports until it ends; gives its status, and whether it was asked to end."""
@@ -123,7 +123,7 @@ class _Place:
             known, running = self._report, self._process is not None
             families = (*merged([*self._ended, *known.families]), *self._own_families(running))
             silent_s = time.monotonic() - self._heard_s if running else 0.0
-        silent = (f"it has not reported for {silent_s:.0f} s",) if silent_s > self._patience.silent else ()
+        silent = (f"it has not reported for {silent_s:.0f} s",) if silent_s > self._patience.silent_s else ()
         return replace(known, unhealthy=(*known.unhealthy, *silent), families=families)
 
     def _own_families(self, running: bool) -> tuple[Family, Family]:  # noqa: FBT001 - read under the lock
@@ -146,11 +146,11 @@ class _Place:
             self._ask(process)
         if process is not None:
             try:
-                process.wait(self._patience.drain)
+                process.wait(self._patience.drain_s)
             except subprocess.TimeoutExpired:
                 _log.warning("a process does not end, it is killed", process=self.number)
                 process.kill()
-        return self._ready.wait(self._patience.ready) and not self._stopping.is_set()
+        return self._ready.wait(self._patience.ready_s) and not self._stopping.is_set()
 
     def stop(self) -> None:
         """Ask the child to end, and start no other."""
@@ -166,7 +166,7 @@ class _Place:
 
     def join(self) -> None:
         """Wait for the child to end, and kill it when that takes too long."""
-        self.thread.join(self._patience.drain)
+        self.thread.join(self._patience.drain_s)
         if self.thread.is_alive():
             _log.warning("a process does not end, it is killed", process=self.number)
             self.kill()
@@ -179,8 +179,8 @@ class _Place:
             process.kill()
 
 
-class _Asked(Enum):
-    """What a supervisor is asked for."""
+class _Order(Enum):
+    """What a supervisor is told."""
 
     STOP = "stop"
     ROLL = "roll"
@@ -192,46 +192,46 @@ class Supervisor:
     def __init__(
         self, command: Callable[[int], Sequence[str]], processes: int, patience: Patience = DEFAULT_PATIENCE
     ) -> None:
-        self._places = [_Place(number, command(number), patience) for number in range(1, processes + 1)]
-        self._asked = SimpleQueue[_Asked]()  # its put() may interrupt its get(), in a signal handler
+        self._slots = [_Slot(number, command(number), patience) for number in range(1, processes + 1)]
+        self._orders = SimpleQueue[_Order]()  # its put() may interrupt its get(), in a signal handler
 
     def stop(self) -> None:
         """Let every child finish what is begun, and end; a signal handler may call it."""
-        self._asked.put(_Asked.STOP)
+        self._orders.put(_Order.STOP)
 
     def roll(self) -> None:
         """Restart the children one after the other; a signal handler may call it."""
-        self._asked.put(_Asked.ROLL)
+        self._orders.put(_Order.ROLL)
 
     def kill(self) -> None:
         """End every child at once; nothing is lost by it. A signal handler may call it."""
-        for place in self._places:
-            place.kill()
+        for slot in self._slots:
+            slot.kill()
 
     def run(self) -> None:
         """Keep the children running until ``stop``."""
-        for place in self._places:
-            place.thread.start()
+        for slot in self._slots:
+            slot.thread.start()
         rolling = threading.Thread(target=self._restart_each, name="rolling")
-        while self._asked.get() is not _Asked.STOP:
+        while self._orders.get() is not _Order.STOP:
             if not rolling.is_alive():
                 rolling = threading.Thread(target=self._restart_each, name="rolling")
                 rolling.start()
-        for place in self._places:
-            place.stop()
-        for place in self._places:
-            place.join()
+        for slot in self._slots:
+            slot.stop()
+        for slot in self._slots:
+            slot.join()
         if rolling.ident is not None:
             rolling.join()
         _log.info("stopped")
 
     def _restart_each(self) -> None:
-        for place in self._places:
-            if not place.restart():
-                _log.warning("a restarted process is not ready, the others stay as they are", process=place.number)
+        for slot in self._slots:
+            if not slot.restart():
+                _log.warning("a restarted process is not ready, the others stay as they are", process=slot.number)
                 return
         _log.info("every process was restarted")
 
     def reports(self) -> Sequence[Report]:
         """One for each child; called from any thread."""
-        return [place.report() for place in self._places]
+        return [slot.report() for slot in self._slots]

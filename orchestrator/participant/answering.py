@@ -4,99 +4,35 @@ No thread, no consumer, no producer: those who have them call ``Answering.answer
 """
 
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias
 
-from orchestrator.blueprint.values import Data
-from orchestrator.definition.conversion import from_data, full_name, to_data
-from orchestrator.definition.messages import Rejection
-from orchestrator.definition.schema import avro_schema
+from orchestrator.clock import now_ms
 from orchestrator.errors import MessageRejected, OrchestratorError, TopicMismatch
-from orchestrator.participant.context import Context, RetryLater
 from orchestrator.participant.exchange import Exchange
-from orchestrator.participant.handlers import Handler
+from orchestrator.participant.handler_exchange import Begun, HandlerExchange, Heard
 from orchestrator.participant.inbox import Delivery, Retryable, Session
 from orchestrator.participant.schemas import Schemas
 from orchestrator.telemetry import logger
-from orchestrator.wire.avro import Codec, codec_for
+from orchestrator.wire.avro import Codec
 from orchestrator.wire.body import decode_body
 from orchestrator.wire.command import ReceivedCommand, command_body, parse_command
 from orchestrator.wire.headers import place_of
 from orchestrator.wire.parking import parked_record, parked_topic
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
-from orchestrator.wire.reply import FAILURE, PROGRESS, Answer, completed, failed, progress, rejected, reply_record
+from orchestrator.wire.reply import FAILURE, PROGRESS, Answer, failed, progress, reply_record
 
 MESSAGE_MAX: Final = 2_000
 """Characters of an exception's text that a reply carries."""
 PROGRESS_EVERY_S: Final = 0.2
 """Between two heartbeats of one command: each is an event of its saga, kept for ever."""
 
-Heard: TypeAlias = Callable[[str], None]
 Report: TypeAlias = Callable[[OutgoingRecord], None]
 """Sends a record beside the answer; any thread may call it, and it does not wait."""
 Sent: TypeAlias = OutgoingRecord | None
-T = TypeVar("T")
 
 _log = logger("participant")
-
-
-@dataclass(frozen=True, slots=True)
-class Begun(Generic[T]):
-    """An async handler that was called: its coroutine is for the event loop to run."""
-
-    coroutine: Coroutine[Any, Any, object]
-    ended: Callable[[Callable[[], object]], T]
-    """Makes the answer of what gives the coroutine's result, or raises what it raised."""
-
-
-@dataclass(frozen=True, slots=True)
-class HandlerExchange:
-    """A handler with the codecs of what it takes and gives."""
-
-    handler: Handler
-    command_type: str
-    command: Codec
-    reply: Codec | None
-    rejections: dict[type[Rejection], tuple[str, Codec]]
-    """Each with its Avro full name."""
-
-    def codecs(self) -> Iterable[Codec]:
-        """Of everything that it reads or writes."""
-        yield self.command
-        if self.reply is not None:
-            yield self.reply
-        for _, codec in self.rejections.values():
-            yield codec
-
-    def begin(
-        self, data: Data, command: ReceivedCommand, connection: object, heard: Heard | None
-    ) -> "Answer | Begun[Answer]":
-        """Call the handler, as ``Exchange.answer``; one that is async is begun. ``heard`` is told its progress."""
-        try:
-            message = from_data(data, self.handler.kind)
-        except ValueError as why:  # also what a message's own __post_init__ raises
-            raise MessageRejected("undecodable", str(why)) from why
-        context = Context(
-            connection, command.command_id, command.attempt, command.saga_id, undoes=command.undoes, heard=heard
-        )
-        if self.handler.is_async:
-            coroutine = cast("Coroutine[Any, Any, object]", self.handler.function(message, context))
-            return Begun(coroutine, lambda give: _encoded(self, _given(give, context)))
-        return _encoded(self, _given(partial(self.handler.function, message, context), context))
-
-
-def exchange_of(handler: Handler) -> HandlerExchange:
-    """The codecs of ``handler``. Raises ``UnsupportedType`` for messages that no schema can be made of."""
-    answers, namespace = handler.answers, handler.answers.participant
-    return HandlerExchange(
-        handler,
-        full_name(handler.kind, namespace),
-        codec_for(avro_schema(handler.kind, namespace)),
-        None if answers.reply is None else codec_for(avro_schema(answers.reply, namespace)),
-        {kind: (full_name(kind, namespace), codec_for(avro_schema(kind, namespace))) for kind in answers.rejections},
-    )
 
 
 class Answering:
@@ -161,7 +97,7 @@ class Answering:
         if isinstance(answer, Begun):
             ended = answer.ended
             return Begun(answer.coroutine, lambda give: self._ended(record, command, partial(ended, give)))
-        return reply_record(command, answer, _now_ms())
+        return reply_record(command, answer, now_ms())
 
     def _ended(self, record: IncomingRecord, command: ReceivedCommand, give: Callable[[], Answer]) -> Sent:
         sent = self._sent(record, command, give)
@@ -178,7 +114,7 @@ class Answering:
             return None
         command = parse_command(record)
         answer = failed("ReplyTooLarge", f"the reply to {command.type} is larger than its topic takes", retryable=False)
-        return reply_record(command, answer, _now_ms())
+        return reply_record(command, answer, now_ms())
 
     def _first_answer(
         self, record: IncomingRecord, command: ReceivedCommand, session: Session[Any] | None, heard: Heard | None
@@ -206,27 +142,29 @@ class Answering:
         kept: bool,
     ) -> Answer | Begun[Answer]:
         """``kept``: an inbox keeps the answer, so that what is refused here will never be done."""
-        if command.role == "do" and command.expires_ms is not None and _now_ms() >= command.expires_ms:
+        if command.role == "do" and command.expires_ms is not None and now_ms() >= command.expires_ms:
             raise Retryable("Expired", "its attempt had ended before it was read")
         exchange = self._exchanges.get(command.type)
         if exchange is None:
             known = ", ".join(self._exchanges) or "nothing"
             text = f"expected one of {known}, got {command.type}, in {self._participant}: deploy one that handles it"
-            return self._refused("UnknownCommand", _Unreadable("unknown_command", text), kept=kept)
+            return self._refused(command, "UnknownCommand", _Unreadable("unknown_command", text), kept=kept)
         try:
             schema_of = partial(self._schemas.find, command.namespace)
             data = decode_body(command_body(record), exchange.command, schema_of)
             if isinstance(exchange, HandlerExchange):
                 return exchange.begin(data, command, connection, heard)
-            return exchange.answer(data, command, connection)
+            return exchange.answer(data, command)
         except MessageRejected as why:
-            _log.error("a command cannot be read", command=command.command_id, why=str(why))
-            return self._refused("Unreadable", _Unreadable(why.reason, str(why)), kept=kept)
+            return self._refused(command, "Unreadable", _Unreadable(why.reason, str(why)), kept=kept)
 
-    def _refused(self, kind: str, why: "_Unreadable", *, kept: bool) -> Answer:
+    def _refused(self, command: ReceivedCommand, kind: str, why: "_Unreadable", *, kept: bool) -> Answer:
         """The final answer to what cannot be read. Raises ``why`` where it is parked instead."""
         if self.parks:
             raise why
+        _log.warning(
+            "a command fails for good", command=command.command_id, attempt=command.attempt, type=kind, why=str(why)
+        )
         return failed(kind, str(why)[:MESSAGE_MAX], retryable=False, no_effect=kept)
 
     def _without_answer(self, record: IncomingRecord, why: "_Unreadable") -> OutgoingRecord | None:
@@ -257,55 +195,6 @@ def _heartbeat(command: ReceivedCommand, report: Report | None) -> Heard | None:
         now = time.monotonic()
         if now - said_at >= PROGRESS_EVERY_S:
             said_at = now
-            report(reply_record(command, progress(detail[:MESSAGE_MAX]), _now_ms()))
+            report(reply_record(command, progress(detail[:MESSAGE_MAX]), now_ms()))
 
     return heard
-
-
-def _given(give: Callable[[], object], context: Context[Any]) -> object:
-    """What the handler gives; a rejection that it raises is given too."""
-    try:
-        return give()
-    except Retryable:
-        raise
-    except Rejection as rejection:
-        return rejection
-    except RetryLater as later:
-        raise Retryable("RetryLater", str(later), _ms(later)) from later
-    except Exception as error:
-        _log.warning("a handler raised", command=context.command_id, attempt=context.attempt, exc_info=True)
-        raise Retryable(type(error).__name__, str(error)) from error
-
-
-def _encoded(exchange: HandlerExchange, result: object) -> Answer:
-    """Checked against what the command declares: a first answer is repeated for ever. Raises ``Retryable``."""
-    kind = exchange.handler.kind.__name__
-    try:
-        if isinstance(result, Rejection):
-            declared = exchange.rejections.get(type(result))
-            if declared is None:
-                raise Retryable("UndeclaredRejection", _undeclared(exchange, result))
-            name, codec = declared
-            return rejected(name, codec, to_data(result, type(result), exchange.handler.answers.participant))
-        if exchange.reply is None:
-            if result is not None:
-                raise Retryable("WrongReply", f"expected None from the handler of {kind}, got {result!r:.200}")
-            return completed()
-        answers = exchange.handler.answers
-        return completed(exchange.reply, to_data(result, answers.reply, answers.participant))
-    except ValueError as error:  # of conversion and of the codec
-        raise Retryable("WrongReply", f"the handler of {kind}: {error}") from error
-
-
-def _undeclared(exchange: HandlerExchange, rejection: Rejection) -> str:
-    kinds = [kind.__name__ for kind in (*exchange.rejections, type(rejection))]
-    kind = exchange.handler.kind.__name__
-    return f"{type(rejection).__name__}, which {kind} does not declare: write Command[…, {' | '.join(kinds)}]"
-
-
-def _ms(later: RetryLater) -> int:
-    return int(later.after.total_seconds() * 1000)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

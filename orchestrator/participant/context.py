@@ -18,7 +18,7 @@ else:
 class Context(Generic[Connection]):
     """What belongs to one command: ``Context`` alone has a psycopg connection, ``Context[None]`` is without inbox."""
 
-    __slots__ = ("_heard", "attempt", "command_id", "connection", "saga_id", "undoes")
+    __slots__ = ("_connection", "_heard", "attempt", "command_id", "saga_id", "undoes")
 
     def __init__(
         self,
@@ -31,8 +31,7 @@ class Context(Generic[Connection]):
         heard: Callable[[str], None] | None = None,
     ) -> None:
         """``heard`` takes what ``progress`` says; None: nobody does, as in a handler's own tests."""
-        self.connection = connection
-        """What is written through it commits together with the answer, or not at all; never commit it yourself."""
+        self._connection = connection
         self.command_id = command_id
         """The same for every attempt: without an inbox, the handler's own idempotency key."""
         self.attempt = attempt
@@ -41,6 +40,19 @@ class Context(Generic[Connection]):
         self.undoes = undoes
         """On an undo and a probe the command id of the do they are about, else None. An inbox has seen to it."""
         self._heard = heard
+
+    @property
+    def connection(self) -> Connection:
+        """What is written through it commits together with the answer, or not at all; never commit it yourself.
+
+        Raises ``RuntimeError`` in a participant without inbox.
+        """
+        if self._connection is None:
+            raise RuntimeError(
+                "expected an inbox for context.connection, this participant has none: make it with "
+                "Participant(…, inbox=PostgresInbox(…)), or take a Context[None] and write elsewhere"
+            )
+        return self._connection
 
     def progress(self, detail: str = "") -> None:
         """Say that the handler is at work: the attempt has its whole timeout again, from now on.

@@ -1,4 +1,4 @@
-"""What answers one type of command, as a port: a handler does (``answering``), and so does a connector."""
+"""What a connector is to a participant: it answers one type of command, which needs no class here."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -26,10 +26,10 @@ class Exchange(Protocol):
         """Of everything that it reads or writes, to be published before the first reply."""
         ...
 
-    def answer(self, data: Data, command: ReceivedCommand, connection: object) -> Answer:
+    def answer(self, data: Data, command: ReceivedCommand) -> Answer:
         """The answer to a command with the body ``data``; several threads may ask at once.
 
-        ``connection`` is the inbox's, None without one. Raises ``Retryable`` for no answer that may be kept,
-        ``MessageRejected`` for a body that is refused before anything is done with it.
+        Raises ``Retryable`` for no answer that may be kept, ``MessageRejected`` for a body that is refused before
+        anything is done with it.
         """
         ...

@@ -19,7 +19,7 @@ from orchestrator.broker.inputs import record_of
 from orchestrator.broker.translation import ConnectionTrouble, error_of
 from orchestrator.participant.offsets import Offsets, Span
 from orchestrator.participant.replies import ReplyProducer
-from orchestrator.participant.worker import Crew, Portion
+from orchestrator.participant.worker import Handout, WorkerPool
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.wire.record import IncomingRecord
@@ -43,10 +43,10 @@ _log = logger("participant")
 class Intake:
     """A member of the consumer group ``name``, with its workers and its producer."""
 
-    def __init__(self, name: str, topic: str, settings: Settings, crew: Crew) -> None:
+    def __init__(self, name: str, topic: str, settings: Settings, pool: WorkerPool) -> None:
         self._topic = topic
         self._doing = f"read {topic} as a member of the consumer group {name}"
-        self._crew = crew
+        self._pool = pool
         self._offsets = Offsets()
         self._owned: set[int] = set()
         self._held: list[Message] = []
@@ -56,9 +56,9 @@ class Intake:
         connection = configuration.Connection(settings.kafka, settings.kafka_options)
         self._trouble = ConnectionTrouble()
         group = configuration.commands(name, settings.group_protocol, settings.session_timeout_ms)
-        self._replies = ReplyProducer(connection, name, self._offsets, crew.answering.too_large)
+        self._replies = ReplyProducer(connection, name, self._offsets, pool.answering.too_large)
         self._consumer = made(Consumer, {**connection.client(self._trouble), **group, "on_commit": self._on_commit})
-        self._workers = crew.workers(self._replies)
+        self._workers = pool.workers(self._replies)
         self._threads = [
             threading.Thread(target=worker.run, name=f"{name}-worker-{number}", daemon=True)
             for number, worker in enumerate(self._workers)
@@ -125,7 +125,7 @@ class Intake:
 
     def _hand_out(self, messages: Iterable[Message]) -> None:
         spans: dict[int, Span] = {}
-        portions: list[Portion] = [[] for _ in self._workers]
+        handouts: list[Handout] = [[] for _ in self._workers]
         for message in messages:
             record = self._record(message)
             if record is None:
@@ -136,12 +136,12 @@ class Intake:
             span.next_offset = record.offset + 1
             span.unanswered += 1
             place = crc32(record.key) if record.key else record.partition
-            portions[place % len(portions)].append((record, span))
+            handouts[place % len(handouts)].append((record, span))
         for span in spans.values():
             self._offsets.opened(span)
-        for worker, portion in zip(self._workers, portions, strict=True):
-            if portion:
-                worker.queue.put(portion)
+        for worker, handout in zip(self._workers, handouts, strict=True):
+            if handout:
+                worker.queue.put(handout)
 
     def _record(self, message: Message) -> IncomingRecord | None:
         error = message.error()
@@ -180,8 +180,8 @@ class Intake:
     def _raise_failure(self) -> None:
         if self._replies.failure is not None:
             raise self._replies.failure
-        if self._crew.loop.failure is not None:
-            raise self._crew.loop.failure
+        if self._pool.loop.failure is not None:
+            raise self._pool.loop.failure
         for worker in self._workers:
             if worker.failure is not None:
                 raise worker.failure

@@ -14,16 +14,18 @@ import structlog
 from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
-from orchestrator.errors import AccessDenied, HandlerRefused, OrchestratorError, Unavailable
-from orchestrator.participant.answering import Answering, HandlerExchange, exchange_of
+from orchestrator.errors import HandlerRefused, OrchestratorError
+from orchestrator.exit_code import ExitCode, exit_code
+from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
+from orchestrator.participant.event_loop import EventLoop
 from orchestrator.participant.exchange import Exchange
+from orchestrator.participant.handler_exchange import HandlerExchange, exchange_of
 from orchestrator.participant.handlers import Handles, checked
 from orchestrator.participant.inbox import Inbox
-from orchestrator.participant.loop import Loop
 from orchestrator.participant.runner import Runner
 from orchestrator.participant.schemas import Schemas
-from orchestrator.participant.worker import Crew
+from orchestrator.participant.worker import WorkerPool
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.tuning import tuned
@@ -32,9 +34,6 @@ from orchestrator.wire.topics import Topics
 WORKERS: Final = 4
 """Threads that call handlers: as many commands of different keys are answered side by side. Async handlers run beside
 each other on one event loop, as many as there are commands in work."""
-
-EXIT_REFUSED: Final = 1
-EXIT_UNAVAILABLE: Final = 5
 
 Unreadable: TypeAlias = Literal["answer", "park"]
 T = TypeVar("T")
@@ -88,9 +87,10 @@ class Participant(Generic[Connection]):
         """Answer commands until SIGTERM or SIGINT, then finish what is taken; for the main thread of a program.
 
         ``settings`` are those of the environment if they are left out. Ends the program with a line that says why, and
-        status 5 when the servers are away or deny access, else 1. Unless the program configured structlog itself,
-        it logs to stderr: readable lines on a terminal, else JSON. While it answers, the garbage collector's first
-        threshold and the threads' switch interval are set for the whole process; at the end they are as before.
+        status 5 when the servers are away or deny access, 2 for settings that cannot be, else 1. Unless the program
+        configured structlog itself, it logs to stderr: readable lines on a terminal, else JSON. While it answers, the
+        garbage collector's first threshold and the threads' switch interval are set for the whole process; at the end
+        they are as before.
         """
         if not structlog.is_configured():  # its default prints the locals of each frame, and with them what a card is
             telemetry.configure()
@@ -152,7 +152,9 @@ class Participant(Generic[Connection]):
         schemas = Schemas(partial(_broker, chosen))
         answering = Answering(self.name, self._exchanges.values(), schemas, parks=self._parks)
         schemas.own(answering.codecs())
-        runner = Runner(self.name, self._topic, chosen, Crew(answering, self._inbox, workers, Loop(self.name)))
+        runner = Runner(
+            self.name, self._topic, chosen, WorkerPool(answering, self._inbox, workers, EventLoop(self.name))
+        )
         broker = KafkaBroker.of(chosen)
         try:
             runner.start(broker)
@@ -166,6 +168,6 @@ def _broker(settings: Settings, topics: Topics) -> KafkaBroker:
     return KafkaBroker.of(replace(settings, namespace=topics.namespace))
 
 
-def _said(error: OrchestratorError) -> int:
+def _said(error: OrchestratorError) -> ExitCode:
     sys.stderr.write(f"{error}\n")
-    return EXIT_UNAVAILABLE if isinstance(error, Unavailable | AccessDenied) else EXIT_REFUSED
+    return exit_code(error)

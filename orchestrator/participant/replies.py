@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from orchestrator.broker import configuration
 from orchestrator.broker.client import made
-from orchestrator.broker.rounds import Rounds
+from orchestrator.broker.rounds import Rounds, end_round, put
 from orchestrator.broker.translation import ABSENT, FORBIDDEN, TOO_LARGE, ConnectionTrouble, error_of
 from orchestrator.errors import Unavailable
 from orchestrator.participant.offsets import Offsets, Span
@@ -23,10 +23,7 @@ from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 METADATA_S: Final = 5.0
 """How long a topic that was not written to yet is looked up."""
 PATIENCE_S: Final = 0.01
-"""How long a reply waits for those of the same portion, when a handler takes its time."""
-ROUND_S: Final = 0.5
-"""How long a round waits until it is stored: a partition without leader must not keep back the others' replies for
-long, and what is sent beside a round under way costs as if there were none."""
+"""How long a reply waits for those of the same handout, when a handler takes its time."""
 
 _log = logger("participant")
 
@@ -100,10 +97,7 @@ class ReplyProducer:
 
     def _flush(self) -> None:
         try:
-            if len(self._producer) > 0:
-                self._producer.flush(ROUND_S)
-            else:
-                self._producer.poll(0)  # what else there is to hear: connections that fail
+            end_round(self._producer)
         except KafkaException as error:  # fatal errors are raised by whatever is polled
             self._failure = self._trouble.explained(error_of(error), "write replies")
         except SystemError:  # the binding's answer when a callback runs while a fatal error is on its way
@@ -127,14 +121,7 @@ class ReplyProducer:
         last = False
         while self._failure is None:
             try:
-                self._producer.produce(
-                    record.topic,
-                    record.value,
-                    record.key,
-                    record.partition,
-                    headers=list(record.headers),
-                    on_delivery=partial(self._delivered, reply, record),
-                )
+                put(self._producer, record, partial(self._delivered, reply, record))
             except BufferError:  # replies of 64 MB wait for the brokers
                 if last:
                     self._failure = Unavailable("Kafka: expected room for replies at the end, got none: others reply")

@@ -8,13 +8,11 @@ from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import MESSAGE_BYTES
 from orchestrator.errors import ConfigError, OrchestratorError, TopicMismatch
 from orchestrator.participant.intake import Intake
-from orchestrator.participant.worker import Crew
+from orchestrator.participant.worker import WorkerPool
 from orchestrator.settings import Settings
 from orchestrator.telemetry import logger
 from orchestrator.wire.parking import parked_topic
 
-REACHABLE_S: Final = 8.0
-"""How long Kafka may take to answer at the start."""
 BACKOFF_FIRST_S: Final = 0.2
 BACKOFF_MAX_S: Final = 5.0
 HEALTHY_S: Final = 30.0
@@ -26,7 +24,7 @@ _log = logger("participant")
 class Runner:
     """Answers commands from ``start`` to ``stop``, through restarts of the servers."""
 
-    def __init__(self, name: str, topic: str, settings: Settings, crew: Crew) -> None:
+    def __init__(self, name: str, topic: str, settings: Settings, pool: WorkerPool) -> None:
         self.failure: BaseException | None = None
         """What ended it without ``stop``."""
         self.ended = threading.Event()
@@ -35,27 +33,27 @@ class Runner:
         self._name = name
         self._topic = topic
         self._settings = settings
-        self._crew = crew
+        self._pool = pool
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{name}-intake", daemon=True)
 
     def start(self, broker: KafkaBroker) -> None:
         """Check that the servers are there and begin. Raises ``Unavailable``, ``TopicMismatch``, ``ConfigError``."""
-        broker.check_reachable(REACHABLE_S)
+        broker.check_reachable()
         if not broker.topics([self._topic]):
             raise TopicMismatch(
                 f"expected the topic {self._topic}, found none on {self._settings.kafka}: "
                 f"deploy a saga that sends to {self._name} first (saga deploy FILE --create-topics), or create it"
             )
-        if self._crew.answering.parks and not broker.topics([parked_topic(self._name)]):
+        if self._pool.answering.parks and not broker.topics([parked_topic(self._name)]):
             raise TopicMismatch(
                 f"expected the topic {parked_topic(self._name)} for what {self._name} cannot read, found none on "
                 f"{self._settings.kafka}: saga deploy FILE --create-topics makes it, or create it with one partition "
                 f"and max.message.bytes={2 * MESSAGE_BYTES}, or leave out unreadable='park'"
             )
-        if self._crew.inbox is not None:
-            self._crew.inbox.prepare()
-        self._crew.loop.start()
+        if self._pool.inbox is not None:
+            self._pool.inbox.prepare()
+        self._pool.loop.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -71,7 +69,7 @@ class Runner:
             _log.critical("the participant ends", participant=self._name, why=str(error))
             self.failure = error
         finally:
-            self._crew.loop.close()
+            self._pool.loop.close()
             self.ended.set()
 
     def _live(self) -> None:
@@ -90,7 +88,7 @@ class Runner:
                 pause_s = min(2 * pause_s, BACKOFF_MAX_S)
 
     def _one_life(self) -> None:
-        intake = Intake(self._name, self._topic, self._settings, self._crew)
+        intake = Intake(self._name, self._topic, self._settings, self._pool)
         self.intake = intake
         intake.start()
         try:

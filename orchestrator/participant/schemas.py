@@ -65,7 +65,7 @@ class Schemas:
             if lacking:  # before a command is answered: its reply could not be sent, and would be lost
                 raise AccessDenied(
                     f"expected the rights to answer commands of the namespace {namespace}, lacking "
-                    f"{'; '.join(lacking)}: grant what `saga acls` prints"
+                    f"{'; '.join(lacking)}: grant what `saga acls FILE` prints"
                 )
             topic.publish(self._own)
             self._topics[namespace] = topic

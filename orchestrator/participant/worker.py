@@ -12,15 +12,16 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeAlias
 
 from orchestrator.errors import Unavailable
-from orchestrator.participant.answering import Answering, Begun, Sent
+from orchestrator.participant.answering import Answering, Sent
+from orchestrator.participant.event_loop import Call, EventLoop
+from orchestrator.participant.handler_exchange import Begun
 from orchestrator.participant.inbox import Inbox, Session
-from orchestrator.participant.loop import Call, Loop
 from orchestrator.participant.offsets import Span
 from orchestrator.participant.replies import Reply, ReplyProducer
 from orchestrator.telemetry import logger
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 
-Portion: TypeAlias = list[tuple[IncomingRecord, Span]]
+Handout: TypeAlias = list[tuple[IncomingRecord, Span]]
 """What one poll gave for one worker, in the order of the partition."""
 
 BACKOFF_FIRST_S: Final = 0.1
@@ -42,8 +43,10 @@ class _Ended:
 class Worker:
     """Runs in a thread of its own until it is handed None."""
 
-    def __init__(self, answering: Answering, session: Session[Any] | None, replies: ReplyProducer, loop: Loop) -> None:
-        self.queue: SimpleQueue[Portion | _Ended | None] = SimpleQueue()
+    def __init__(
+        self, answering: Answering, session: Session[Any] | None, replies: ReplyProducer, loop: EventLoop
+    ) -> None:
+        self.queue: SimpleQueue[Handout | _Ended | None] = SimpleQueue()
         self.failure: BaseException | None = None
         """What ended the thread, if it was no answer's."""
         self._current: Span | None = None
@@ -140,14 +143,14 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class WorkerPool:
     """Who answers: what the workers of each life of the consumer have in common."""
 
     answering: Answering
     inbox: Inbox[Any] | None
     size: int
     """How many threads."""
-    loop: Loop
+    loop: EventLoop
 
     def workers(self, replies: ReplyProducer) -> list[Worker]:
         """As many as there shall be, not yet running."""

@@ -6,13 +6,13 @@ and (3) loaded; (4) every shard gets an owner batch, published with the producer
 Who is fenced in (4) starts again at (1): somebody wrote. After a crash so does the next call, from where the rows are.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from uuid import uuid4
 
+from orchestrator import clock
 from orchestrator.broker.port import Broker, Fenced, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import ChainsDiverged, OwnershipLost, Unavailable
@@ -47,7 +47,7 @@ class Namespace:
     broker: Broker
     store: Store
     crash_point: CrashPoint = nowhere
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    now_ms: Callable[[], int] = clock.now_ms
 
 
 def survey(namespace: Namespace, *, wipe: bool = False) -> list[Plan]:
@@ -100,6 +100,7 @@ class Recovery:
             namespace.crash_point("recover.loaded")
             with closing(Catalogue(namespace.broker, namespace.topics, namespace.store.save_definitions)) as catalogue:
                 catalogue.refresh()
+                catalogue.save()
             for ports, producer in zip(every, producers, strict=True):
                 _own(ports, producer, namespace.now_ms())
             namespace.crash_point("recover.published")

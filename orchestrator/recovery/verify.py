@@ -117,6 +117,7 @@ def verify_definitions(namespace: Namespace) -> Compared:
     published: list[Definition] = []
     with closing(Catalogue(namespace.broker, namespace.topics, published.extend)) as catalogue:
         catalogue.refresh()
+        catalogue.save()
     rows = sorted(published, key=lambda each: (each.name, each.hash))
     return _compare("definitions", ((0, each) for each in rows), ((0, each) for each in namespace.store.definitions()))
 

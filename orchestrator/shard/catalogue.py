@@ -35,17 +35,31 @@ class Catalogue:
 
     @waiting()
     def refresh(self) -> None:
-        """Read both topics to their ends as they are now, and fill the database's cache. Raises ``Unavailable``."""
+        """Read both topics to their ends as they are now. Raises ``Unavailable``."""
         with self._lock:
             self._schemas.refresh()
             self._unsaved |= self._definitions.refresh()
-            known = self._definitions.published()
-            for each in known:
+            for each in self._definitions.published():
                 if each.blueprint.hash not in self._programs:
                     self._programs[each.blueprint.hash] = _prepared(each.blueprint)
-            if self._unsaved:
-                self._save([self._row(each) for each in known if each.blueprint.name in self._unsaved])
-                self._unsaved.clear()
+
+    def save(self) -> None:
+        """Fill the database's cache with what was read. Called by one thread at a time; raises ``Unavailable``.
+
+        Without the lock while the database is asked: a shard that refreshes waits for Kafka alone.
+        """
+        with self._lock:
+            names, self._unsaved = self._unsaved, set()
+            known = [each for each in self._definitions.published() if each.blueprint.name in names]
+            rows = [self._row(each) for each in known]
+        if not rows:
+            return
+        try:
+            self._save(rows)
+        except BaseException:
+            with self._lock:
+                self._unsaved |= names
+            raise
 
     def _row(self, known: Known) -> Definition:
         name, hash_ = known.blueprint.name, known.blueprint.hash

@@ -75,6 +75,15 @@ def refusal(shard: int, snapshot: Snapshot, footer: LastFooter) -> ShardRefused 
     return None
 
 
+def is_relayed(snapshot: Snapshot, footer: LastFooter) -> bool:
+    """Whether the database knows that this footer was committed, as the last one it knows of.
+
+    Rows leave the outbox below such a footer only; before any has left it, the first row says nothing.
+    """
+    first = snapshot.outbox[0] if snapshot.outbox else None
+    return first is not None and first.seq > 1 and (first.seq, first.chain) == (footer.seq, footer.chain)
+
+
 def topics_changed(shard: int, known: Mapping[str, str], found: Mapping[str, str]) -> TopicMismatch | None:
     """Whether a topic is gone or is not the one that the last footer was written beside."""
     for topic, topic_id in known.items():

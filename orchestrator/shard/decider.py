@@ -13,7 +13,7 @@ from orchestrator.engine.decide import decide, defect
 from orchestrator.engine.decision import Command, Decision, RequestAnswer
 from orchestrator.engine.inputs import CommandUndeliverable, Input, ReplyUnreadable, TimersDue
 from orchestrator.engine.program import Program
-from orchestrator.errors import MessageRejected
+from orchestrator.errors import MessageRejected, TopicMismatch
 from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.intake import Intake, Opened
 from orchestrator.shard.limits import Limits
@@ -81,11 +81,7 @@ class Decider:
         for saga_id in due:
             state = desk.sagas.get(saga_id)
             program = None if state is None else desk.intake.program(state.blueprint)
-            due_now = TimersDue(saga_id=saga_id, now_ms=making.now_ms)
-            try:
-                self._follow(making, None, program, due_now)
-            except MessageRejected as error:
-                self._take_over_all(making, None, program, defect(program, state, due_now, str(error)))
+            self._follow_surely(making, program, TimersDue(saga_id=saga_id, now_ms=making.now_ms))
         sagas, incidents = desk.sagas.rows()
         return Draft(making.records, making.events, sagas, incidents, making.retries, making.opened)
 
@@ -173,7 +169,7 @@ class Decider:
                 text=str(error),
                 now_ms=making.now_ms,
             )
-            self._follow(making, None, self._desk.intake.program(state.blueprint), unreadable)
+            self._follow_surely(making, self._desk.intake.program(state.blueprint), unreadable)
 
     def _answer_refused(self, making: _Making, found: Opened, error: MessageRejected) -> None:
         if not isinstance(found, ReceivedReply):
@@ -195,6 +191,20 @@ class Decider:
         self._take_over_all(making, cause, program, decision)
         if ending is not None:
             making.records.append(ending)
+
+    def _follow_surely(self, making: _Making, program: Program | None, given: Input) -> None:
+        """As ``_follow``; what is refused becomes an incident, for there is nobody who could be told.
+
+        Raises ``TopicMismatch`` when the journal takes not even that: nothing of this batch is taken.
+        """
+        try:
+            self._follow(making, None, program, given)
+        except MessageRejected as error:
+            state = self._desk.sagas.get(given.saga_id)
+            try:
+                self._take_over_all(making, None, program, defect(program, state, given, str(error)))
+            except MessageRejected as again:
+                raise TopicMismatch(f"shard {self._desk.shard}: {again}") from again
 
     def _take_over_all(self, making: _Making, cause: Cause | None, program: Program | None, decision: Decision) -> None:
         """Events first: they are what may be refused."""

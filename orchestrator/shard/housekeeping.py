@@ -1,4 +1,4 @@
-"""What a process does now and then for all its shards: new definitions, topic identities, deletion of relayed inputs.
+"""What a process does now and then for all its shards: new definitions, topic identities, deletion, and counting.
 
 Stepped by one thread; a server that does not answer only puts it off.
 """
@@ -11,6 +11,7 @@ from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import OrchestratorError
 from orchestrator.shard.catalogue import Catalogue
 from orchestrator.shard.ownership import Shard
+from orchestrator.store.port import Store
 from orchestrator.telemetry import logger
 
 DEFINITIONS_MS: Final = 500
@@ -19,24 +20,29 @@ ENDS_MS: Final = 2_000
 """How old the ends of the inputs may be that the lag is reckoned from."""
 TOPICS_MS: Final = 10_000
 """How long a recreated topic may go unnoticed, and how often relayed inputs are deleted."""
+INCIDENTS_MS: Final = 10_000
+"""How old the number of open incidents may be."""
 _log = logger("housekeeping")
 
 
 class Housekeeping:
     """See the module."""
 
-    def __init__(self, broker: Broker, catalogue: Catalogue, crash_point: CrashPoint = nowhere) -> None:
+    def __init__(self, broker: Broker, catalogue: Catalogue, store: Store, crash_point: CrashPoint = nowhere) -> None:
         self._broker = broker
         self._catalogue = catalogue
+        self._store = store
         self._crash_point = crash_point
         self._topics_at_ms = 0
         self._ends_at_ms = 0
+        self._incidents_at_ms = 0
         self._deleted: dict[int, InputPosition] = {}
 
     def step(self, now_ms: int, shards: Sequence[Shard]) -> int:
         """Do what is due; return when to be stepped again."""
         try:
             self._catalogue.refresh()
+            self._catalogue.save()
             if not now_ms < self._ends_at_ms <= now_ms + ENDS_MS:
                 self._ends_at_ms = now_ms + ENDS_MS
                 for shard in shards:
@@ -46,6 +52,11 @@ class Housekeeping:
                 self._topics_at_ms = now_ms + TOPICS_MS
                 for shard in shards:
                     self._look_after(shard)
+            if not now_ms < self._incidents_at_ms <= now_ms + INCIDENTS_MS:
+                self._incidents_at_ms = now_ms + INCIDENTS_MS
+                found = self._store.open_incidents()
+                for shard in shards:
+                    shard.open_incidents = found.get(shard.shard, 0)
         except OrchestratorError as error:  # a missing right is no reason to stop the shards, which need none of it
             _log.warning("put off", text=str(error))
         return now_ms + DEFINITIONS_MS

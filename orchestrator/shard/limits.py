@@ -1,4 +1,4 @@
-"""Whether Kafka would take a record: its topic exists and allows its size. Asked before the record enters a batch.
+"""Whether Kafka would take a record: its topic exists and allows it. Asked before the record enters a batch.
 
 One record that cannot be sent would block its shard for ever, and every reader of the other topics of its
 transaction with it.
@@ -8,6 +8,8 @@ from typing import Final
 
 from orchestrator.broker.configuration import BATCH_BYTES
 from orchestrator.broker.port import Broker, TopicDescription
+from orchestrator.broker.rights import missing, to_send
+from orchestrator.errors import NotAuthorized
 from orchestrator.wire.record import OutgoingRecord
 
 RECORD_OVERHEAD_BYTES: Final = 200
@@ -17,21 +19,44 @@ HEADER_OVERHEAD_BYTES: Final = 10
 
 
 class Limits:
-    """What the topics of one shard's records allow, as the broker last said; a missing one is asked once a batch."""
+    """What the topics of one shard's records allow, as the broker last said.
+
+    A topic that is missing, or that may not be written, is asked for once a batch.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._known: dict[str, TopicDescription] = {}
         self._missing: set[str] = set()
+        self._barred: dict[str, str] = {}
+        """Topics of participants that may not be written, and why."""
 
     def begin_batch(self) -> None:
-        """A missing topic may have been created since: ask for it again when it is wanted."""
+        """A topic may have been created, or a right been granted since: ask for it again when it is wanted."""
         self._missing.clear()
+        self._barred.clear()
 
-    def partitions(self, topic: str) -> int | None:
-        """How many partitions the topic has; None: it does not exist."""
-        found = self._found(topic)
-        return None if found is None else found.partitions
+    def partitions(self, topic: str) -> int | str:
+        """How many partitions a participant's topic has; or why no command can be sent there, for a person.
+
+        A right that lacks is that participant's matter alone; on the namespace's own topics it ends the process.
+        """
+        if topic not in self._barred:
+            try:
+                found = self._found(topic)
+            except NotAuthorized as error:
+                self._barred[topic] = self._forbidden(topic, str(error))
+            else:
+                if found is None:
+                    return self.missing(topic)
+                lacking = missing([to_send(topic)], {topic: found})
+                if not lacking:
+                    return found.partitions
+                del self._known[topic]
+                self._barred[topic] = self._forbidden(
+                    topic, f"lacking {'; '.join(lacking)}: grant what `saga acls FILE` prints"
+                )
+        return self._barred[topic]
 
     def problem(self, record: OutgoingRecord) -> str | None:
         """Why this record cannot be sent, for a person; None: it can."""
@@ -54,7 +79,12 @@ class Limits:
     @staticmethod
     def missing(topic: str) -> str:
         """What to say of a topic that does not exist."""
-        return f"expected a topic {topic!r}, there is none: create it (`saga deploy --create-topics`)"
+        return f"expected a topic {topic!r}, there is none: create it (`saga deploy FILE --create-topics`)"
+
+    @staticmethod
+    def _forbidden(topic: str, found: str) -> str:
+        wanted = " and ".join(to_send(topic).operations)
+        return f"expected the rights {wanted} on topic {topic}, {found}"
 
     def _found(self, topic: str) -> TopicDescription | None:
         known = self._known.get(topic)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from orchestrator.broker.port import InputPosition, Inputs
-from orchestrator.errors import BatchRefused, TopicMismatch
+from orchestrator.broker.rights import missing, to_send
+from orchestrator.errors import BatchRefused, NotAuthorized, ShardRefused, TopicMismatch
 from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
 from orchestrator.shard.meter import BatchFigures, Meter
 from orchestrator.shard.relay import Relay, RelayStatus
@@ -197,22 +198,35 @@ class Loop:
             self.relay.offer(batch)
 
     def _check_targets(self, batch: RelayBatch) -> None:
-        """A record whose topic is gone would block the shard and every reader of the same transaction for ever."""
+        """A record whose topic is gone or forbidden blocks the shard, and every reader of its transaction for ever."""
         wanted = sorted({record.topic for record in batch.records})
-        found = self._work.ports.broker.topics(wanted) if wanted else {}
+        waits = f"batch {batch.seq}, which is appended and waits to be published"
+        try:
+            found = self._work.ports.broker.topics(wanted) if wanted else {}
+        except NotAuthorized as error:
+            raise self._forbidden(f"expected to publish {waits}: {error}") from error
         gone = [topic for topic in wanted if topic not in found]
         if gone:
             raise TopicMismatch(
-                f"shard {self._work.ports.shard}: expected the topics of batch {batch.seq}, which is appended and "
-                f"waits to be published, got none named {', '.join(gone)}: create it again "
-                f"(`saga deploy --create-topics`)"
+                f"shard {self._work.ports.shard}: expected the topics of {waits}, got none named {', '.join(gone)}: "
+                f"create it again (`saga deploy FILE --create-topics`)"
             )
+        lacking = missing(map(to_send, wanted), found)
+        if lacking:
+            raise self._forbidden(
+                f"expected to publish {waits}, lacking {'; '.join(lacking)}: grant what `saga acls FILE` prints"
+            )
+
+    def _forbidden(self, text: str) -> ShardRefused:
+        """One topic's rights are no reason to end the process, which has other shards."""
+        return ShardRefused(f"shard {self._work.ports.shard}: {text}")
 
     def _renew_or_raise(self) -> None:
         """A relay that was only slow gets a new producer, behind the fences; any other trouble ends the ownership."""
         if self.relay.status is RelayStatus.BROKEN:
-            assert self.relay.trouble is not None
-            raise self.relay.trouble
+            trouble = self.relay.trouble
+            assert trouble is not None
+            raise self._forbidden(str(trouble)) if isinstance(trouble, NotAuthorized) else trouble
         ports = self._work.ports
         producer = ports.broker.producer(ports.shard)
         producer.init()

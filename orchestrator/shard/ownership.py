@@ -54,6 +54,8 @@ class ShardStatus:
     """Records that wait to be read, of those that were there when housekeeping asked last."""
     footer_ms: int | None = None
     """When the last batch that is in Kafka was decided; None: this owner has published none yet."""
+    open_incidents: int | None = None
+    """What waits for an operator, when housekeeping counted last; None: it has not yet."""
 
 
 class Shard:
@@ -72,6 +74,8 @@ class Shard:
         """Why the shard is not owned at present; None: it is, or its first take-over is on its way."""
         self.input_ends: InputPosition | None = None
         """How far the inputs reached when housekeeping asked last; for figures alone."""
+        self.open_incidents: int | None = None
+        """How many there were when housekeeping counted last; for figures alone."""
 
     @property
     def owned(self) -> bool:
@@ -152,6 +156,7 @@ class Shard:
             lag_requests=max(0, ends.next_requests - read.next_requests),
             lag_replies=max(0, ends.next_replies - read.next_replies),
             footer_ms=loop.relay.footer_ms,
+            open_incidents=self.open_incidents,
         )
 
     def retake(self) -> None:

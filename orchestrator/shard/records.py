@@ -39,8 +39,8 @@ class Records:
             template = CommandTemplate(self._topics, self._shard, message.type, message.participant, schema)
             self._templates[message.schema] = template
         partitions = self._limits.partitions(template.topic)
-        if partitions is None:
-            return self._limits.missing(template.topic)
+        if isinstance(partitions, str):
+            return partitions
         seq, index = place
         partition = partition_of(command.key, partitions)
         try:

@@ -15,7 +15,7 @@ from typing import Final
 
 from orchestrator.broker.port import Commit, Fenced, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import OrchestratorError, ShardRefused, Unavailable
+from orchestrator.errors import NotAuthorized, OrchestratorError, ShardRefused, Unavailable
 from orchestrator.shard.batch import RelayBatch
 from orchestrator.shard.comparison import LastFooter
 from orchestrator.shard.meter import UNMEASURED, Meter
@@ -123,7 +123,7 @@ class Relay:
                 self._forget_last()
                 return None
             return self._step(now_ms)
-        except (Fenced, Unavailable, ShardRefused) as error:
+        except (Fenced, Unavailable, ShardRefused, NotAuthorized) as error:
             self._stop(RelayStatus.BROKEN, error)
             return None
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator.clock import now_ms
 from orchestrator.errors import OrchestratorError, Unavailable
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.ownership import Plant, Shard, ShardStatus
@@ -35,11 +36,6 @@ STUCK_S: Final = 60.0
 """A thread that is longer in one step is stuck. The longest that servers away make it wait is about 30 s: a lookup of
 the journal, and then the init of a producer."""
 _log = logger("runner")
-
-
-def clock_ms() -> int:
-    """The wall clock in ms since 1970; shard time never goes back behind what was recorded."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)
@@ -120,9 +116,8 @@ class Runner:
                 self._watch()
         finally:
             self._stopping.set()
-            self._drain()
+            self._drain(house)
             membership.close()
-            house.join()
         if self._defect is not None:
             raise self._defect
 
@@ -152,14 +147,20 @@ class Runner:
         def guarded() -> None:
             try:
                 target()
+            except OrchestratorError as error:  # whoever ends the process says it, in one line
+                self._end_with(error)
             except BaseException as error:  # noqa: BLE001 - re-raised by `run`, in the thread that can end the process
                 _log.exception("a thread failed", thread=name)
-                self._defect = error
-                self._stopping.set()
+                self._end_with(error)
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
         return thread
+
+    def _end_with(self, error: BaseException) -> None:
+        """The first error counts: others may follow from it."""
+        self._defect = self._defect or error
+        self._stopping.set()
 
     def _watch(self) -> None:
         """Break connections that hang, so that the shard's thread comes back with an error."""
@@ -167,8 +168,10 @@ class Runner:
             if worker.shard.in_database_s() > HANG_S:
                 _log.warning("a call of the database hangs, its connection is broken", shard=worker.shard.shard)
                 worker.shard.interrupt()
+        if self._plant.store.interrupt(HANG_S):
+            _log.warning("a call of the database hangs, its connection is broken")
 
-    def _drain(self) -> None:
+    def _drain(self, house: threading.Thread) -> None:
         workers = [*self._workers.values(), *self._leaving]
         for worker in self._workers.values():
             worker.drain.set()
@@ -181,6 +184,8 @@ class Runner:
             assert worker.thread is not None
             worker.shard.interrupt()
             worker.thread.join(POLL_S)
+        self._plant.store.interrupt(0)
+        house.join(max(POLL_S, until - time.monotonic()))
 
     # ------------------------------------------------------------ a shard's threads
 
@@ -190,7 +195,7 @@ class Runner:
             while not worker.stop.is_set() and not worker.drain.is_set():
                 before = shard.owned, shard.trouble
                 with self._stepping(), computing():
-                    wake_ms = shard.step(clock_ms())
+                    wake_ms = shard.step(now_ms())
                 _report(shard, *before)
                 self._wait(worker, wake_ms)
             relay = shard.relay
@@ -219,7 +224,7 @@ class Runner:
             while not relay.abandoned:
                 changed.clear()
                 with self._stepping(), computing():
-                    wake_ms = relay.step(clock_ms())
+                    wake_ms = relay.step(now_ms())
                 changed.wait(None if wake_ms is None else pause_s(wake_ms))
 
     # ------------------------------------------------------------ housekeeping's thread
@@ -228,13 +233,13 @@ class Runner:
         while not self._stopping.is_set():
             shards = [worker.shard for worker in list(self._workers.values())]
             with self._stepping():
-                wake_ms = self._housekeeping.step(clock_ms(), shards)
+                wake_ms = self._housekeeping.step(now_ms(), shards)
             self._stopping.wait(pause_s(wake_ms))
 
 
 def pause_s(wake_ms: int) -> float:
     """The seconds until then, from 0 to ``PAUSE_MAX_S``."""
-    return min(max(0.0, (wake_ms - clock_ms()) / 1000), PAUSE_MAX_S)
+    return min(max(0.0, (wake_ms - now_ms()) / 1000), PAUSE_MAX_S)
 
 
 def _report(shard: Shard, owned: bool, trouble: OrchestratorError | None) -> None:  # noqa: FBT001 - what was true before

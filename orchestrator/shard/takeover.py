@@ -11,11 +11,12 @@ from uuid import uuid4
 
 from orchestrator.broker.port import Broker, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import JournalCorrupt, JournalUnsettled, MessageRejected, OwnershipLost
+from orchestrator.errors import FooterMissing, JournalCorrupt, JournalUnsettled, MessageRejected, OwnershipLost
 from orchestrator.shard.batch import Draft, Head, seal
-from orchestrator.shard.comparison import NO_FOOTER, LastFooter, refusal, topics_changed
+from orchestrator.shard.comparison import NO_FOOTER, LastFooter, is_relayed, refusal, topics_changed
 from orchestrator.store.port import Batch, ShardRow, ShardStore
 from orchestrator.wire.journal import is_footer, parse_footer
+from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
 
 COMPARISONS_MAX: Final = 5
@@ -116,8 +117,10 @@ def append_owner_batch(store: ShardStore, owner: str, now_ms: int) -> Head:
 def read_footer(ports: Ports) -> LastFooter:
     """The last committed footer of the shard's journal. Raises ``JournalCorrupt`` when it cannot be read."""
     record = ports.broker.last(ports.topics.journal, ports.shard, is_footer)
-    if record is None:
-        return NO_FOOTER
+    return NO_FOOTER if record is None else _last_footer(ports, record)
+
+
+def _last_footer(ports: Ports, record: IncomingRecord) -> LastFooter:
     try:
         footer = parse_footer(record.value)
     except MessageRejected as error:
@@ -132,17 +135,36 @@ def read_footer(ports: Ports) -> LastFooter:
 def read_fenced_footer(ports: Ports) -> LastFooter:
     """The footer behind the fence of ``init``, which ends every transaction of this shard and returns after its marker.
 
-    Raises ``JournalUnsettled`` when the journal lacks that marker: the footer before it would be read as the last, and
-    the batches of the transaction be published a second time.
+    When the journal lacks that marker, the footer before it would be read as the last, and the batches of the
+    transaction be published a second time: it counts if the database knows that it was committed.
+    Raises ``JournalUnsettled`` otherwise.
     """
-    if not ports.broker.is_settled(ports.topics.journal, ports.shard):
-        raise JournalUnsettled(
-            f"shard {ports.shard}: expected every transaction in {ports.topics.journal}[{ports.shard}] to have an end, "
-            f"since its producer was initialised, got an open one: the shard waits until it is over. If it never is, "
-            f"Kafka has lost its marker: find it with `kafka-transactions.sh find-hanging`, and what it wrote to other "
-            f"topics before you abort it"
-        )
-    return read_footer(ports)
+    if _is_settled(ports):
+        return read_footer(ports)
+    footer = _open_footer(ports)
+    if footer is None or not is_relayed(ports.store.snapshot(), footer):
+        raise _unsettled(ports, "since its producer was initialised")
+    return footer
+
+
+def _open_footer(ports: Ports) -> LastFooter | None:
+    """The last footer that is in an open transaction of the shard's journal."""
+    record = ports.broker.last_open(ports.topics.journal, ports.shard, is_footer)
+    return None if record is None else _last_footer(ports, record)
+
+
+def _is_settled(ports: Ports) -> bool:
+    return ports.broker.is_settled(ports.topics.journal, ports.shard)
+
+
+def _unsettled(ports: Ports, since: str) -> JournalUnsettled:
+    journal = ports.topics.journal
+    return JournalUnsettled(
+        f"shard {ports.shard}: expected every transaction in {journal}[{ports.shard}] to have an end, {since}, got an "
+        f"open one: the shard waits, and goes on by itself when it is over. If it is not over within a minute, Kafka "
+        f"has lost its marker (KAFKA-20734): look with `kafka-transactions.sh describe-producers --topic {journal} "
+        f"--partition {ports.shard}`, and end it as docs/reliability.md says"
+    )
 
 
 def read_topic_ids(ports: Ports) -> dict[str, str]:
@@ -172,11 +194,19 @@ def _compare_unfenced(ports: Ports) -> Mapping[str, str]:
     if changed is not None:
         raise changed
     for _ in range(COMPARISONS_MAX):
-        refused = refusal(ports.shard, ports.store.snapshot(), footer)
+        snapshot = ports.store.snapshot()
+        refused = refusal(ports.shard, snapshot, footer)
         if refused is None:
             break
+        # Asked first: what was over by then is below the end that the footer is read up to.
+        settled = _is_settled(ports)
         later = read_footer(ports)
         if later == footer:
-            raise refused
+            if settled or not isinstance(refused, FooterMissing):
+                raise refused
+            waiting = _open_footer(ports)
+            if waiting is None or not is_relayed(snapshot, waiting):
+                raise _unsettled(ports, "since the database knows of a later footer") from refused
+            break
         footer = later
     return topic_ids

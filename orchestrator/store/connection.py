@@ -7,8 +7,9 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -104,15 +105,22 @@ class Server:
         return cls(make_conninfo("", **{**CONNECTION_DEFAULTS, **parts}), name)
 
 
-def connect(server: Server, purpose: str, session: Mapping[str, str]) -> psycopg.Connection:
+def connect(
+    server: Server,
+    purpose: str,
+    session: Mapping[str, str],
+    watched: Callable[[psycopg.Connection], AbstractContextManager[object]] = nullcontext,
+) -> psycopg.Connection:
     """An autocommit connection with these session settings; ``purpose`` is what ``pg_stat_activity`` shows.
 
+    ``watched`` surrounds the first question to the server: to connect has a bound of its own, ``connect_timeout``.
     Raises ``Unavailable``, and ``ConfigError`` for wrong credentials or a missing database.
     """
     with translated(server):
         connection = psycopg.connect(make_conninfo(server.dsn, application_name=purpose), autocommit=True)
         try:
-            _set(connection, session)
+            with watched(connection):
+                _set(connection, session)
         except BaseException:
             connection.close()
             raise
@@ -169,6 +177,36 @@ class Breaker:
                 self._socket = None
 
 
+class Watch:
+    """The connections that are in use now, to be broken from another thread when they hang."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since: dict[Breaker, float] = {}
+
+    @contextmanager
+    def over(self, connection: psycopg.Connection) -> Generator[None]:
+        """While inside, ``connection`` is in use."""
+        breaker = Breaker(connection)
+        with self._lock:
+            self._since[breaker] = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._since[breaker]
+            breaker.close()
+
+    def interrupt(self, longer_than_s: float) -> bool:
+        """Break those that are in use for longer; whether there were any."""
+        until = time.monotonic() - longer_than_s
+        with self._lock:
+            hanging = [breaker for breaker, since in self._since.items() if since < until]
+        for breaker in hanging:
+            breaker.trip()
+        return bool(hanging)
+
+
 # ---------------------------------------------------------------- errors
 
 _MIGRATE: Final = "run `saga migrate`"
@@ -212,6 +250,8 @@ _AT_CONNECT: Final[tuple[tuple[re.Pattern[str], type[ConfigError], str], ...]] =
     ),
 )
 """libpq gives no SQLSTATE for a failed connection, only a text; what is not recognised here is ``Unavailable``."""
+_LIBPQ_ASKS: Final = re.compile(r" Is the server running [^?]*\?")
+"""For each address that refuses; we ask it once, at the end."""
 
 
 @contextmanager
@@ -253,6 +293,7 @@ def _without_state(error: psycopg.Error, text: str, server: Server) -> Orchestra
     for pattern, kind, advice in _AT_CONNECT:
         if pattern.search(text):
             return kind(f"Postgres at {server.name} refuses: {text}{_reason(text, server)}: {advice}")
+    text = _LIBPQ_ASKS.sub("", text)
     return Unavailable(f"Postgres at {server.name} does not answer: {text}: is it running, and is the address right?")
 
 

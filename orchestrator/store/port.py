@@ -359,6 +359,17 @@ class Store(Protocol):
         """The cache table, by name and hash."""
         ...
 
+    def open_incidents(self) -> dict[int, int]:
+        """How many incidents are open in each shard that has any."""
+        ...
+
+    def interrupt(self, longer_than_s: float) -> bool:
+        """Called from another thread: break calls of the store itself that last longer; whether there were any.
+
+        They raise ``Unavailable``; those of its shard stores have ``terminate``.
+        """
+        ...
+
     def close(self) -> None:
         """Close what the store itself holds."""
         ...

@@ -24,6 +24,7 @@ from orchestrator.store.connection import (
     SNAPSHOT_SESSION,
     Breaker,
     Server,
+    Watch,
     check_durability,
     connect,
     translated,
@@ -58,12 +59,13 @@ RECOVERY_KEY: Final = 0x5341_4752  # "SAGR": the key of the advisory lock
 
 
 class PostgresStore:
-    """One database as one namespace uses it; holds no connection itself."""
+    """One database as one namespace uses it; each call has a connection of its own."""
 
     def __init__(self, dsn: str, crash_point: CrashPoint = nowhere) -> None:
         """Raises ``ConfigError`` when ``dsn`` cannot be parsed; does not connect."""
         self._server = Server.of(dsn)
         self._crash_point = crash_point
+        self._watch = Watch()
 
     def meta(self) -> Meta:
         """See the port."""
@@ -82,7 +84,7 @@ class PostgresStore:
     def shard(self, shard: int, state: DatabaseState = "ready") -> ShardStore:
         """See the port."""
         session = OWNER_SESSION if state == "ready" else RECOVERY_SESSION
-        connection = connect(self._server, f"saga shard {shard}", session)
+        connection = connect(self._server, f"saga shard {shard}", session, self._watch.over)
         return PostgresShardStore(shard, state, self._server, connection, self._crash_point)
 
     @contextmanager
@@ -123,13 +125,23 @@ class PostgresStore:
         with self._connected(READER_SESSION) as connection:
             return [Definition(*row) for row in connection.execute(_SQL["definitions"])]
 
+    def open_incidents(self) -> dict[int, int]:
+        """See the port."""
+        with self._connected(READER_SESSION) as connection:
+            return dict(connection.execute(_SQL["count_open_incidents"]).fetchall())
+
+    def interrupt(self, longer_than_s: float) -> bool:
+        """See the port."""
+        return self._watch.interrupt(longer_than_s)
+
     def close(self) -> None:
         """See the port."""
 
     @contextmanager
     def _connected(self, session: Mapping[str, str]) -> Generator[psycopg.Connection]:
-        with waiting(), translated(self._server), connect(self._server, "saga", session) as connection:
-            yield connection
+        over = self._watch.over
+        with waiting(), translated(self._server), connect(self._server, "saga", session, over) as made, over(made):
+            yield made
 
 
 class PostgresShardStore:

@@ -292,6 +292,11 @@ order by i.opened_ms, i.saga_id, i.number
 limit %(limit)s::integer;
 
 
+-- name: count_open_incidents
+-- How many wait for an operator, by shard; reads the index of open ones alone.
+select shard, count(*) from saga.incidents where closed_ms is null group by shard;
+
+
 -- name: list_sagas
 -- A page of sagas, the newest first. `after`: the last saga of the page before.
 select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,

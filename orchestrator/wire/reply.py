@@ -81,7 +81,7 @@ def failed(
     failure_type: str, message: str, *, retryable: bool, retry_after_ms: int = 0, no_effect: bool = False
 ) -> Answer:
     """It went wrong; ``no_effect`` promises that nothing happened and nothing will."""
-    value = FAILURE.encode({"type": failure_type, "message": message})
+    value = FAILURE.encode({"type": _encodable(failure_type), "message": _encodable(message)})
     return Answer(
         outcome="failed",
         schema_id=FAILURE.schema_id,
@@ -94,7 +94,12 @@ def failed(
 
 def progress(detail: str) -> Answer:
     """Still at it: the attempt's silence begins anew."""
-    return Answer(outcome="progress", schema_id=PROGRESS.schema_id, value=PROGRESS.encode(detail))
+    return Answer(outcome="progress", schema_id=PROGRESS.schema_id, value=PROGRESS.encode(_encodable(detail)))
+
+
+def _encodable(text: str) -> str:
+    """``text`` as UTF-8 can hold it: the name of a file may be in it, and whoever says so must be answered."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def reply_record(command: ReceivedCommand, answer: Answer, time_ms: int) -> OutgoingRecord:

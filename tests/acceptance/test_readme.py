@@ -17,12 +17,11 @@ import pytest
 from orchestrator.blueprint.model import Step
 from orchestrator.definition.decorator import SagaDefinition
 from orchestrator.local.processes import Command, ServerProcess
+from tests.page import ROOT, Page
 from tests.servers import new_directory
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-PYTHON, HANDLER = (text for language, text in BLOCKS if language == "python")
+README = Page("README.md")
+PYTHON, HANDLER = README.listings("python")
 OWN_SERVERS = "export SAGA_KAFKA="
 """How the listing begins that is for other servers than those of `saga dev`."""
 
@@ -31,9 +30,8 @@ def lines(*texts: str) -> list[str]:
     return [line.split("#")[0].strip() for text in texts for line in text.splitlines()]
 
 
-LISTINGS = [text for language, text in BLOCKS if not language]
-SHELL = lines(*(text for text in LISTINGS if not text.startswith(OWN_SERVERS)))
-OWN = lines(*(text for text in LISTINGS if text.startswith(OWN_SERVERS)))
+SHELL = lines(*(text for text in README.listings() if not text.startswith(OWN_SERVERS)))
+OWN = lines(*(text for text in README.listings() if text.startswith(OWN_SERVERS)))
 COMMAND_S = 60
 READY_S = 60
 
@@ -58,14 +56,8 @@ def test_the_handler_of_the_first_page_is_the_banks() -> None:
 
 def test_the_make_targets_exist() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    named = set(re.findall(r"make ([a-z-]+)", README))
+    named = set(re.findall(r"make ([a-z-]+)", README.text))
     assert {"demo", "test", "test-unit", "check", "bench"} <= named <= set(targets)
-
-
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
 class Shell:

@@ -12,7 +12,6 @@ import pytest
 
 from orchestrator import __version__
 from orchestrator.cli import main as dispatcher
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.main import COMMANDS, main
 from orchestrator.errors import (
     ConfigError,
@@ -22,6 +21,7 @@ from orchestrator.errors import (
     Problem,
     Unavailable,
 )
+from orchestrator.exit_code import ExitCode
 from orchestrator.settings import DESCRIBED
 
 if TYPE_CHECKING:

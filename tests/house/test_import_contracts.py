@@ -37,6 +37,7 @@ PLANTS: list[tuple[str, str, str]] = [
     ("participant", "client/planted.py", "import orchestrator.store"),
     ("participant", "broker/planted.py", "import rich"),
     ("threads", "shard/planted.py", "import time"),
+    ("threads", "shard/planted.py", "from orchestrator.clock import now_ms"),
     ("threads", "shard/planted.py", "from concurrent.futures import ThreadPoolExecutor"),
     ("connectors", "participant/planted.py", "import orchestrator_connectors"),
     ("outside", "../connectors/orchestrator_connectors/planted.py", "import orchestrator.engine"),

@@ -155,6 +155,11 @@ def test_every_command_that_a_text_names_exists() -> None:
     assert sorted((where, command) for where, command in named if command not in COMMANDS) == []
 
 
+def test_a_command_that_is_named_with_an_option_can_be_typed() -> None:
+    told = [file for file in FILES if file.relative_to(ROOT).parts[0] not in {"tests", ".ci"}]
+    assert matches(told, r"saga (deploy|acls|compile|diagram|schemas|start|show|cancel|retry) --") == []
+
+
 @pytest.mark.parametrize("elsewhere", ["work", "home", "root", "Users"])
 def test_no_file_names_a_path_of_somebodys_computer(elsewhere: str) -> None:
     files = [file for file in FILES if file != Path(__file__)]

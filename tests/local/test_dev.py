@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from orchestrator import settings
 from orchestrator.cli import dev
-from orchestrator.cli.exit_code import ExitCode
+from orchestrator.exit_code import ExitCode
 from orchestrator.local.guardian import wait_gone
 from tests.servers import new_directory
 

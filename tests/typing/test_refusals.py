@@ -65,7 +65,7 @@ TYPE_MISTAKES = {
     "t03": "Transfer has no field 'sauce'; it has source, target, amount",
     "t04": "Receipt has no field 'amont'; it has balance",
     "t05": "the saga's result is a str, got a Receipt",
-    "t06": "s.step(…) lacks undo: write undo=…",
+    "t06": "s.step(…) lacks undo: write undo=…, or undo=None for what needs none",
     "t07": '"w": undo= is a command, got a FindFlight',
     "t08": '"d": Deposit may be rejected (AccountNotFound), after the pivot nothing may be',
     "t20": '"w": its probe FindFlight answers Booking | None, expected Receipt | None',

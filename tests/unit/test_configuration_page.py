@@ -1,6 +1,5 @@
-"""docs/configuration.md says what orchestrator/settings.py does: its table is the settings, its examples load."""
+"""docs/configuration.md says what orchestrator/settings.py does, and the settings of docs/security.md load."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +7,11 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.settings import FAMILIES, VARIABLES, Settings, load
+from tests.page import Page
 
-PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
-EXAMPLES = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = Page("docs/configuration.md")
+EXAMPLES = [text for text in Page("docs/security.md").listings() if text.startswith("SAGA_")]
 NO_STACK = Path("/nowhere")
-
-
-def table(heading: str) -> list[list[str]]:
-    """The rows of the table with this heading, cell by cell."""
-    rows = PAGE.split(f"{heading}\n", 1)[1].partition("\n\n")[0].splitlines()[1:]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def code(text: str) -> str:
@@ -30,7 +24,7 @@ def variables(text: str) -> dict[str, str]:
 
 def test_the_table_is_the_settings() -> None:
     settings = {**VARIABLES, **FAMILIES}
-    assert table("| setting | what it is | default | allowed |") == [
+    assert PAGE.table("| setting | what it is | default | allowed |") == [
         [code(name), each.meaning, code(each.default), each.allowed] for name, each in settings.items()
     ]
 
@@ -54,8 +48,8 @@ def test_bounds_are_taken_and_what_is_beyond_is_not(name: str) -> None:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_load(example: str) -> None:
     given = variables(example)
-    loaded = load(given, NO_STACK)
-    assert (loaded.kafka, loaded.database) == (given["SAGA_KAFKA"], given.get("SAGA_DATABASE"))
+    loaded = load({"SAGA_KAFKA": "a:1", **given}, NO_STACK)
+    assert (loaded.kafka, loaded.database) == (given.get("SAGA_KAFKA", "a:1"), given.get("SAGA_DATABASE"))
     assert set(loaded.kafka_options.values()) == {
         value for name, value in given.items() if name.startswith("SAGA_KAFKA__")
     }
@@ -66,7 +60,7 @@ def test_there_are_examples_of_scram_of_mutual_tls_and_of_postgres() -> None:
     assert protocols == ["SASL_SSL", "SSL", None]
 
 
-@pytest.mark.parametrize(("given", "said"), table("| set | said |"))
+@pytest.mark.parametrize(("given", "said"), PAGE.table("| set | said |"))
 def test_what_is_wrong_is_said_as_the_page_says(given: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load({"SAGA_KAFKA": "a:1", **variables(given.strip("`"))}, NO_STACK)

@@ -33,6 +33,13 @@ def test_environment_wins_over_the_recorded_stack(tmp_path: Path) -> None:
 def test_librdkafka_options_pass_through(tmp_path: Path) -> None:
     loaded = settings.load({"SAGA_KAFKA": "a:1", "SAGA_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512"}, tmp_path)
     assert loaded.kafka_options == {"sasl.mechanism": "SCRAM-SHA-512"}
+
+
+def test_the_variable_of_an_option_is_one_that_shells_take_and_means_it(tmp_path: Path) -> None:
+    variable = settings.variable_of("ssl.certificate.location")
+    assert variable == "SAGA_KAFKA__SSL_CERTIFICATE_LOCATION"
+    loaded = settings.load({"SAGA_KAFKA": "a:1", variable: "/a.pem"}, tmp_path)
+    assert loaded.kafka_options == {"ssl.certificate.location": "/a.pem"}
     assert "SCRAM" not in repr(loaded)
 
 

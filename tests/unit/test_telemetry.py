@@ -3,7 +3,6 @@
 import io
 import json
 import sys
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,6 @@ import structlog
 
 from orchestrator import telemetry
 from orchestrator.participant.participant import Participant
-
-
-@pytest.fixture(autouse=True)
-def unconfigured() -> Generator[None]:
-    before = structlog.get_config() if structlog.is_configured() else None
-    structlog.reset_defaults()
-    yield
-    structlog.reset_defaults()
-    if before is not None:
-        structlog.configure(**before)
 
 
 def charge(card: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from typing import Final
 
 from orchestrator.blueprint.model import Blueprint, Json, Message, Step
 from orchestrator.broker.definitions import DefinitionTopic
@@ -11,9 +10,6 @@ from orchestrator.errors import TopicMismatch
 from orchestrator.settings import Settings
 from orchestrator.wire.avro import Codec, codec_for
 from orchestrator.wire.topics import Topics
-
-REACHABLE_S: Final = 8.0
-"""How long Kafka may take to answer at the start."""
 
 
 class CommandContract:
@@ -40,7 +36,7 @@ def deployed(settings: Settings, participant: str) -> dict[str, CommandContract]
     """
     topics = Topics(settings.namespace)
     with closing(KafkaBroker.of(settings)) as broker:
-        broker.check_reachable(REACHABLE_S)
+        broker.check_reachable()
         if not broker.topics([topics.definitions]):
             raise TopicMismatch(
                 f"expected the topic {topics.definitions}, found none on {settings.kafka}: "
@@ -60,7 +56,7 @@ def contracts(blueprints: Iterable[Blueprint], participant: str) -> dict[str, Co
     found: dict[str, CommandContract] = {}
     for blueprint in blueprints:
         for node in blueprint.nodes:
-            for message in (node.command, node.undo, node.probe) if isinstance(node, Step) else ():
-                if message is not None and message.participant == participant:
+            for message in node.messages if isinstance(node, Step) else ():
+                if message.participant == participant:
                     found[message.type] = CommandContract(message, blueprint.schemas)
     return found

@@ -63,7 +63,7 @@ class HttpExchange:
         """Of everything that it reads or writes."""
         return self._contract.codecs()
 
-    def answer(self, data: Data, command: ReceivedCommand, connection: object) -> Answer:  # noqa: ARG002 - of an inbox, which would be wrong here: see docs/connectors.md
+    def answer(self, data: Data, command: ReceivedCommand) -> Answer:
         """Send the request; see ``Exchange.answer``."""
         try:
             request = self._request(cast("Mapping[str, Data]", data), command)
@@ -117,7 +117,7 @@ class HttpExchange:
             case "retry":
                 raise self._again(command, f"Status{response.status}", _shown(response), _retry_after_ms(response))
             case "failed":
-                _log.error("a command failed", command=command.command_id, status=response.status)
+                _log.error("a command failed", command=command.command_id, status=response.status, why=_shown(response))
                 return failed(f"Status{response.status}", _shown(response), retryable=False)
             case _:
                 assert_never(meaning)

@@ -65,6 +65,13 @@ class MemoryBroker:
             found = [record for record in log.committed(log.start, log.stable_end) if wanted(record)]
             return found[-1] if found else None
 
+    def last_open(self, topic: str, partition: int, wanted: Callable[[IncomingRecord], bool]) -> IncomingRecord | None:
+        """See the port."""
+        with self.cluster.changed:
+            self.cluster.enter()
+            found = [record for record in self.cluster.log(topic, partition).undecided() if wanted(record)]
+            return found[-1] if found else None
+
     def is_settled(self, topic: str, partition: int) -> bool:
         """See the port."""
         with self.cluster.changed:

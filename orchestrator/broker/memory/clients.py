@@ -8,7 +8,7 @@ from orchestrator.broker.configuration import batch_bytes
 from orchestrator.broker.memory.cluster import MemoryCluster
 from orchestrator.broker.port import Commit, Fenced, InputLost, InputPosition
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import InputsDeleted, TopicMismatch
+from orchestrator.errors import InputsDeleted, NotAuthorized, TopicMismatch
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
 
@@ -131,7 +131,7 @@ class MemoryProducer:
         self._crash_point = crash_point
         self._epoch: int | None = None
         self._fenced = False
-        self._refused: TopicMismatch | None = None
+        self._refused: TopicMismatch | NotAuthorized | None = None
 
     def init(self) -> None:
         """See the port."""
@@ -145,14 +145,17 @@ class MemoryProducer:
         self._living()
 
     def produce(self, records: Sequence[OutgoingRecord]) -> None:
-        """See the port. What is too large is found out by ``commit``, as with a real broker."""
+        """See the port. What is too large or not allowed is found out by ``commit``, as with a real broker."""
         with self._cluster.changed:
             self._cluster.enter()
             epoch = self._living()
             for record in records:
                 log = self._cluster.log(record.topic, record.partition)
-                allowed = self._cluster.topics[record.topic].max_message_bytes
-                if batch_bytes(record) > allowed:
+                topic = self._cluster.topics[record.topic]
+                allowed = topic.max_message_bytes
+                if topic.operations is not None and "WRITE" not in topic.operations:
+                    self._refused = NotAuthorized(f"expected to write to {record.topic}, it is not allowed")
+                elif batch_bytes(record) > allowed:
                     self._refused = TopicMismatch(
                         f"expected at most {allowed} bytes for {record.topic}[{record.partition}], got "
                         f"{batch_bytes(record)}, key {record.key!r}: raise the topic's max.message.bytes"

@@ -1,16 +1,16 @@
 """A Kafka cluster in memory: topics with identities and settings, logs, transactions, groups, and its faults."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from orchestrator import clock
 from orchestrator.broker.memory.coordinator import CommitFault, Coordinator, HeldEnd
 from orchestrator.broker.memory.group import Group
 from orchestrator.broker.memory.log import PartitionLog
 from orchestrator.broker.port import TopicDescription
-from orchestrator.errors import TopicMismatch, Unavailable
+from orchestrator.errors import NotAuthorized, TopicMismatch, Unavailable
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -25,11 +25,6 @@ DEFAULTS: Final[Mapping[str, str]] = {
 """Kafka's, of the settings that we look at."""
 
 
-def wall_clock_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 @dataclass(slots=True)
 class MemoryTopic:
     """One life of a topic: deleted and created again, it has another id."""
@@ -37,6 +32,8 @@ class MemoryTopic:
     id: str
     settings: Mapping[str, str]
     partitions: list[PartitionLog]
+    operations: frozenset[str] | None = None
+    """What its clients may do with it, in Kafka's words; None: everything."""
 
     @property
     def max_message_bytes(self) -> int:
@@ -48,7 +45,7 @@ class MemoryTopic:
 class MemoryCluster:
     """See the package. Methods that are not a client's are what a test does to the cluster."""
 
-    now_ms: Callable[[], int] = wall_clock_ms
+    now_ms: Callable[[], int] = clock.now_ms
     answering: bool = True
     """False: no server answers, every call raises ``Unavailable``."""
     topics: dict[str, MemoryTopic] = field(default_factory=dict[str, MemoryTopic])
@@ -82,11 +79,16 @@ class MemoryCluster:
         self.topics[name] = MemoryTopic(f"topic-{self._created}", {**DEFAULTS, **settings}, logs)
 
     def describe(self, name: str) -> TopicDescription | None:
-        """The topic as ``Broker.topics`` tells it; None: it does not exist."""
+        """The topic as ``Broker.topics`` tells it; None: it does not exist. Raises ``NotAuthorized``."""
         topic = self.topics.get(name)
         if topic is None:
             return None
-        return TopicDescription(name, topic.id, len(topic.partitions), topic.max_message_bytes, 1, dict(topic.settings))
+        if topic.operations is not None and "DESCRIBE" not in topic.operations:
+            raise NotAuthorized(
+                f"expected to describe topic {name}, it is not allowed: grant what `saga acls FILE` prints"
+            )
+        settings, partitions = dict(topic.settings), len(topic.partitions)
+        return TopicDescription(name, topic.id, partitions, topic.max_message_bytes, 1, settings, topic.operations)
 
     def log(self, topic: str, partition: int) -> PartitionLog:
         """The log of a partition. Raises ``TopicMismatch`` when there is none."""

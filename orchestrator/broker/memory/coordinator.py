@@ -112,6 +112,10 @@ class Coordinator:
         """Let ``fault`` befall the next commit."""
         self._ids.setdefault(transactional_id, Transactional()).fault = fault
 
+    def lose_marker(self, transactional_id: str, place: Place) -> None:
+        """Let the open transaction end without a marker in this partition, as in KAFKA-20734."""
+        del self._ids[transactional_id].open[place]
+
     @staticmethod
     def _end(transactional_id: str, known: Transactional, status: Status) -> None:
         for log in known.open.values():

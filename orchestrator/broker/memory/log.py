@@ -76,6 +76,10 @@ class PartitionLog:
             if entry.record is not None and entry.status is Status.COMMITTED:
                 yield entry.record
 
+    def undecided(self) -> Iterator[IncomingRecord]:
+        """Records of open transactions."""
+        return (entry.record for entry in self.entries if entry.record is not None and entry.status is Status.OPEN)
+
     def delete_below(self, offset: int) -> None:
         """Raise the start; it never goes back."""
         self.start = max(self.start, offset)

@@ -46,13 +46,26 @@ class _Database:
         self.failures: dict[str, deque[Failure]] = {}
         self.lock = threading.RLock()
         self.hanging = threading.Event()
+        self.interrupted = threading.Event()
+        self.hanging_since: float | None = None
+        """Of a call of the store itself."""
         self.down = False
         self.recovered = False
         """Whether a recovery runs."""
 
     @contextmanager
-    def transaction(self) -> Generator[None]:
-        """One at a time. Raises ``Unavailable`` while the database is down."""
+    def transaction(self, call: str = "") -> Generator[None]:
+        """One at a time; of a call of the store itself, which may have been planted to hang.
+
+        Raises ``Unavailable`` while the database is down.
+        """
+        if call and self.next_failure(call) is Failure.HANGS:
+            self.interrupted.clear()
+            self.hanging_since = time.monotonic()
+            self.hanging.set()
+            self.interrupted.wait()
+            self.hanging_since = None
+            raise Unavailable(f"{call}: {Failure.HANGS.value}")
         if self.down:
             raise Unavailable("Postgres does not answer: the store in memory is down")
         with self.lock:
@@ -111,7 +124,7 @@ class MemoryStore:
     def save_definitions(self, definitions: Sequence[Definition]) -> None:
         """See the port."""
         names = {definition.name for definition in definitions}
-        with self._database.transaction():
+        with self._database.transaction("save_definitions"):
             kept = self._database.definitions
             for key, old in kept.items():
                 if old.active and old.name in names:
@@ -122,6 +135,21 @@ class MemoryStore:
         """See the port."""
         with self._database.transaction():
             return [definition for _, definition in sorted(self._database.definitions.items())]
+
+    def open_incidents(self) -> dict[int, int]:
+        """See the port."""
+        with self._database.transaction():
+            tables = self._database.tables.items()
+            counts = {shard: sum(each.closed_ms is None for each in of.incidents.values()) for shard, of in tables}
+            return {shard: count for shard, count in counts.items() if count}
+
+    def interrupt(self, longer_than_s: float) -> bool:
+        """See the port."""
+        since = self._database.hanging_since
+        hangs = since is not None and time.monotonic() - since > longer_than_s
+        if hangs:
+            self._database.interrupted.set()
+        return hangs
 
     def close(self) -> None:
         """See the port."""
@@ -143,7 +171,10 @@ class MemoryStore:
         return self._database.hanging
 
     def fail_next(self, call: str, failure: Failure) -> None:
-        """The next call of this name of any shard store (``append``, ``take_over`` …) fails so; several queue up."""
+        """The next call of this name of any shard store (``append``, ``take_over`` …) fails so; several queue up.
+
+        Of the store itself ``save_definitions`` can hang.
+        """
         with self._database.lock:
             self._database.failures.setdefault(call, deque()).append(failure)
 

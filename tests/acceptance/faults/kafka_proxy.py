@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tests.proxy import CHUNK, Proxy
 
+ANSWER_S = 60.0
 END_TXN = 26
 """Api key of EndTxn: kafka.apache.org/protocol."""
 FLEXIBLE_SINCE = 3
@@ -24,7 +25,7 @@ class HeldBack:
     def deliver(self) -> int:
         """Let it arrive now; gives the broker's answer: the error code, 0 when it ended a transaction."""
         (version,) = struct.unpack_from(">h", self.frame, 6)
-        self.server.settimeout(10)
+        self.server.settimeout(ANSWER_S)
         with self.server:
             self.server.sendall(self.frame)
             answer = b""

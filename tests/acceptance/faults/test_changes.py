@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.acceptance.faults.town import ALL, Town, until
+from tests.acceptance.faults.town import ALL, Town
+from tests.waiting import until
 
 RESTARTS = 5
 

@@ -6,10 +6,9 @@
 import signal
 from collections.abc import Mapping
 
-from tests.acceptance.faults.town import ALL, FENCED, SHARDS, Orchestrator, Town, until
+from tests.acceptance.faults.town import ALL, FENCED, PATIENCE_S, SHARDS, Orchestrator, Town
 from tests.proxy import Way, proxy_to
-
-TAKEN_OVER_S = 15.0
+from tests.waiting import until
 
 
 def two_owners(town: Town, environment: Mapping[str, str]) -> tuple[Orchestrator, Orchestrator]:
@@ -37,7 +36,7 @@ def test_an_owner_that_was_stopped_writes_nothing_behind_the_next_one(town: Town
     zombie, other = two_owners(town, {})
     town.transfer(20)
     zombie.signal(signal.SIGSTOP)
-    until(lambda: other.owned() == ALL, TAKEN_OVER_S)
+    until(lambda: other.owned() == ALL)
     town.settle()
     wake_up(town, zombie)
     town.prove()
@@ -51,11 +50,11 @@ def test_an_owner_stopped_in_the_middle_of_an_append_holds_up_nobody(town: Town)
         town.settle()  # so that no statement is prepared from now on
         proxy.way = Way.HOLDS_THE_END
         town.transfer(20)
-        assert proxy.lost.wait(TAKEN_OVER_S)
+        assert proxy.lost.wait(PATIENCE_S)
         zombie.signal(signal.SIGSTOP)
         proxy.way = Way.OPEN
         until(lambda: a_row_is_locked(town))
-        until(lambda: other.owned() == ALL, TAKEN_OVER_S)
+        until(lambda: other.owned() == ALL)
         town.settle()
         wake_up(town, zombie)
         town.prove()
@@ -66,9 +65,9 @@ def test_an_owner_stopped_in_the_middle_of_a_kafka_transaction_is_fenced(town: T
     zombie, other = two_owners(town, {"SAGA_KAFKA": town.stage.proxied_kafka})
     proxy.hold()
     town.transfer(20)
-    assert proxy.lost.wait(TAKEN_OVER_S)
+    assert proxy.lost.wait(PATIENCE_S)
     zombie.signal(signal.SIGSTOP)
-    until(lambda: other.owned() == ALL, TAKEN_OVER_S)
+    until(lambda: other.owned() == ALL)
     town.settle()
     assert proxy.deliver() in FENCED
     wake_up(town, zombie)

@@ -8,13 +8,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from threading import Event
 
 import psycopg
 
@@ -43,18 +42,8 @@ ALL = frozenset(range(SHARDS))
 SESSION_MS = 1_000
 COMMANDS = "bank.commands"
 PATIENCE_S = 60.0
-LOOK_S = 0.05
 FENCED = {47, 90}
 """Kafka's INVALID_PRODUCER_EPOCH and PRODUCER_FENCED."""
-
-
-def until(condition: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
-    """Wait until it holds; gives the seconds that it took."""
-    began, never = time.monotonic(), Event()
-    while not condition():
-        assert time.monotonic() - began < patience_s, f"it did not come to pass within {patience_s:.0f} s"
-        never.wait(LOOK_S)
-    return time.monotonic() - began
 
 
 @dataclass
@@ -77,8 +66,11 @@ class Stage:
 
 
 @contextmanager
-def stage_in(directory: Path) -> Generator[Stage]:
-    """Start everything; one broker with two listeners, of which one leads through the proxy."""
+def stage_in(directory: Path, kafka_settings: Mapping[str, str] | None = None) -> Generator[Stage]:
+    """Start everything; one broker with two listeners, of which one leads through the proxy.
+
+    ``kafka_settings`` are the broker's beside ours.
+    """
     open_port, controller, hidden, proxied = (free_port() for _ in range(4))
     settings = {
         "listeners": f"PLAINTEXT://{HOST}:{open_port},CONTROLLER://{HOST}:{controller},PROXIED://{HOST}:{hidden}",
@@ -92,6 +84,7 @@ def stage_in(directory: Path) -> Generator[Stage]:
         "group.consumer.min.heartbeat.interval.ms": "200",
         "group.consumer.heartbeat.interval.ms": "300",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+        **(kafka_settings or {}),
     }
     options = SystemOptions(shards=SHARDS, session_timeout_ms=SESSION_MS, kafka_port=open_port, kafka_settings=settings)
     with kafka_proxy((HOST, hidden), proxied) as proxy, System(directory, options).start() as system:

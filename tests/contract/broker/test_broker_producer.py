@@ -8,6 +8,7 @@ import pytest
 from orchestrator.broker.configuration import batch_bytes
 from orchestrator.broker.port import Broker, Fenced, InputPosition, Inputs, Producer
 from orchestrator.errors import TopicMismatch
+from orchestrator.wire.record import IncomingRecord
 from tests.contract.broker.clusters import Cluster, incompressible, read, read_to_the_end, record, values
 
 Reader = Callable[..., Inputs]
@@ -196,6 +197,10 @@ def test_record_that_is_too_large_is_named_and_its_transaction_not_seen(
     assert read_to_the_end(cluster, broker, reader()) == []
 
 
+def anything(_: IncomingRecord) -> bool:
+    return True
+
+
 def test_a_partition_is_settled_when_no_transaction_is_open_in_it(
     cluster: Cluster, broker: Broker, relay: Relay
 ) -> None:
@@ -205,5 +210,9 @@ def test_a_partition_is_settled_when_no_transaction_is_open_in_it(
     producer.begin()
     producer.produce([record(journal, b"open")])
     cluster.eventually(lambda: None if broker.is_settled(journal, 1) else True)
+    assert broker.last(journal, 1, anything) is None
+    found = cluster.eventually(lambda: broker.last_open(journal, 1, anything))
+    assert found.value == b"open"
     producer.commit()
     cluster.eventually(lambda: broker.is_settled(journal, 1) or None)
+    assert broker.last_open(journal, 1, anything) is None

@@ -332,6 +332,19 @@ def test_due_sagas_come_earliest_first(open_shard: OpenShard) -> None:
     assert shard.next_due() == 20
 
 
+def test_open_incidents_are_counted_by_shard(handle: Handle, open_shard: OpenShard) -> None:
+    assert handle.store.open_incidents() == {}
+    first = batch_after(
+        EMPTY, "1", sagas=[saga("a"), saga("b")], incidents=[incident("a"), incident("a", 2), incident("b")]
+    )
+    shard = open_shard(1)
+    shard.append(first)
+    assert handle.store.open_incidents() == {1: 3}
+    closed = [incident("a", closed_ms=incident().opened_ms), incident("b", closed_ms=incident().opened_ms)]
+    shard.append(batch_after(row_after(first), "2", sagas=[saga("a"), saga("b")], incidents=closed))
+    assert handle.store.open_incidents() == {1: 1}
+
+
 def test_definitions_are_kept_by_name_and_hash_with_one_active(handle: Handle) -> None:
     store = handle.store
     first, second = Definition("t", "1", "{}", active=True), Definition("t", "2", '{"b":1, "a":2}', active=False)

@@ -60,7 +60,7 @@ def test_refused_credentials_are_a_wrong_setting_and_told_at_once(kafka: str, na
     }
     broker = KafkaBroker(kafka, Topics(namespace), options)
     began = monotonic()
-    with pytest.raises(ConfigError, match=r"SAGA_KAFKA__security\.protocol") as raised:
+    with pytest.raises(ConfigError, match=r"SAGA_KAFKA__SECURITY_PROTOCOL") as raised:
         broker.check_reachable(10)
     assert monotonic() - began < 5
     assert "not to be shown" not in f"{raised.value} {broker!r}"

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import structlog
 
 from orchestrator import Participant, Settings, settings
 from orchestrator.cli.main import main
@@ -117,23 +115,22 @@ def environment(kafka: str, database: str, namespace: str, monkeypatch: pytest.M
     return settings.load()
 
 
-@pytest.fixture(autouse=True)
-def logging_of_its_own() -> Iterator[None]:
-    """Commands set up logging for their process, which here is that of all tests."""
-    yield
-    structlog.reset_defaults()
-
-
 @pytest.fixture
 def saga(capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(capsys)
 
 
 @pytest.fixture
-def file(namespace: str, tmp_path: Path) -> Path:
+def bank_name(namespace: str) -> str:
+    """A participant that no other test has."""
+    return f"{namespace}bank"
+
+
+@pytest.fixture
+def file(bank_name: str, tmp_path: Path) -> Path:
     """A file with a money transfer, to a bank of this test alone."""
     path = tmp_path / "transfer.py"
-    path.write_text(SAGA.replace("{bank}", f"{namespace}bank"))
+    path.write_text(SAGA.replace("{bank}", bank_name))
     return path
 
 
@@ -146,14 +143,14 @@ def deployed(environment: Settings, saga: Shell, file: Path) -> Settings:
 
 
 @pytest.fixture
-def bank(namespace: str, file: Path, deployed: Settings) -> Generator[Bank]:
+def bank(namespace: str, bank_name: str, file: Path, deployed: Settings) -> Generator[Bank]:
     """Answers every command with a receipt, unless the test says otherwise."""
     messages = imported(file, f"transfer_{namespace}")
 
     def receipt(command: Any) -> object:
         return messages.Receipt(balance=command.amount)
 
-    bank = Bank(messages, Participant(f"{namespace}bank"), receipt, receipt, receipt)
+    bank = Bank(messages, Participant(bank_name), receipt, receipt, receipt)
     bank.participant.handles(messages.Withdraw)(lambda command, _: bank.withdraw(command))
     bank.participant.handles(messages.Refund)(lambda command, _: bank.refund(command))
     bank.participant.handles(messages.Deposit)(lambda command, _: bank.deposit(command))
@@ -188,13 +185,6 @@ def running(settings: Settings, crash_point: CrashPoint = nowhere) -> Generator[
             thread.join(PATIENCE_S)
         assert not thread.is_alive()
         assert not failed, failed
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Ask until it holds; each question is a round trip to the servers."""
-    limit = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < limit, "it did not come to pass"
 
 
 def imported(path: Path, name: str) -> ModuleType:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Generator, Iterable
@@ -16,25 +15,21 @@ import pytest
 from orchestrator.local.ports import free_port
 from tests.http_server import Fault, HttpServer, Part, Received, response, running
 from tests.integration.cli.conftest import PATIENCE_S, Shell
+from tests.page import ROOT, Page
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "connectors.md").read_text()
-LISTINGS = dict(re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-EXPORT, CHECK, RUN = LISTINGS[""].splitlines()
+PAGE = Page("docs/connectors.md")
+(CONFIGURATION,) = PAGE.listings("toml")
+(SERVER,) = PAGE.listings("python")
+(SHELL,) = PAGE.listings()
+EXPORT, CHECK, RUN = SHELL.splitlines()
 SAGA = (ROOT / "examples" / "money_transfer" / "saga.py").read_text()
 
 
 @pytest.fixture
-def bank(namespace: str) -> str:
-    """The page's participant under a name that no other test has."""
-    return f"{namespace}bank"
-
-
-@pytest.fixture
-def file(bank: str, tmp_path: Path) -> Path:
+def file(bank_name: str, tmp_path: Path) -> Path:
     """The example's saga, to a bank of this test alone, impatient enough for a test."""
     path = tmp_path / "saga.py"
-    text = SAGA.replace('to="bank"', f'to="{bank}"').replace("import Command,", "import Command, RetryPolicy,")
+    text = SAGA.replace('to="bank"', f'to="{bank_name}"').replace("import Command,", "import Command, RetryPolicy,")
     soon = "RetryPolicy(initial_interval=seconds(0.05), maximum_interval=seconds(0.1))"
     path.write_text(text.replace("timeout=seconds(10)", f"timeout=seconds(60), retry={soon}, undo_retry={soon}"))
     return path
@@ -50,7 +45,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def written(folder: Path, bank: str, url: str) -> list[str]:
     """The page's file, to another server; how `saga` is called with it."""
     configuration = folder / "bank.toml"
-    text = LISTINGS["toml"].replace("http://127.0.0.1:8080", url).replace('"bank', f'"{bank}')
+    text = CONFIGURATION.replace("http://127.0.0.1:8080", url).replace('"bank', f'"{bank}')
     configuration.write_text(text.replace("timeout_s = 5", "timeout_s = 0.5"))
     return [str(configuration) if word == "bank.toml" else word for word in RUN.split()[1:]]
 
@@ -82,10 +77,10 @@ def start(saga: Shell, saga_id: str, source: str, target: str, amount: str) -> i
 
 
 @pytest.mark.usefixtures("deployed", "orchestrator", "secret")
-def test_the_page_as_it_stands(bank: str, saga: Shell, tmp_path: Path) -> None:
-    (tmp_path / "bank_server.py").write_text(LISTINGS["python"])
+def test_the_page_as_it_stands(bank_name: str, saga: Shell, tmp_path: Path) -> None:
+    (tmp_path / "bank_server.py").write_text(SERVER)
     port = free_port()
-    run = written(tmp_path, bank, f"http://127.0.0.1:{port}")
+    run = written(tmp_path, bank_name, f"http://127.0.0.1:{port}")
     assert f"{RUN} --check" == CHECK
     checked = saga(*run, "--check")
     assert (checked.status, checked.out.split(": ")[-1]) == (0, f"3 commands to http://127.0.0.1:{port}\n")
@@ -151,11 +146,11 @@ def failing() -> Generator[tuple[HttpServer, Bank]]:
 
 @pytest.mark.usefixtures("deployed", "orchestrator", "secret")
 def test_a_server_that_fails_in_every_way_does_each_thing_once_also_when_the_connector_is_killed(
-    bank: str, saga: Shell, tmp_path: Path, failing: tuple[HttpServer, Bank], monkeypatch: pytest.MonkeyPatch
+    bank_name: str, saga: Shell, tmp_path: Path, failing: tuple[HttpServer, Bank], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, found = failing
     monkeypatch.setenv("SAGA_SESSION_TIMEOUT_MS", "1000")  # how long Kafka waits for the one that was killed
-    arguments = written(tmp_path, bank, server.url)
+    arguments = written(tmp_path, bank_name, server.url)
     given = json.dumps({"source": "alice", "target": "bob", "amount": "10"})
     undone = json.dumps({"source": "alice", "target": "nobody", "amount": "7"})
     with connector(arguments, tmp_path) as killed:
@@ -175,19 +170,19 @@ def test_a_server_that_fails_in_every_way_does_each_thing_once_also_when_the_con
 
 @pytest.mark.usefixtures("deployed", "secret")
 def test_nothing_is_sent_for_a_file_that_does_not_fit(
-    bank: str, saga: Shell, tmp_path: Path, failing: tuple[HttpServer, Bank]
+    bank_name: str, saga: Shell, tmp_path: Path, failing: tuple[HttpServer, Bank]
 ) -> None:
-    arguments = written(tmp_path, bank, failing[0].url)
+    arguments = written(tmp_path, bank_name, failing[0].url)
     configuration = Path(arguments[-1])
     configuration.write_text(configuration.read_text().replace("AccountNotFound", "AccountMissing"))
     called = saga(*arguments)
     assert (called.status, called.out) == (2, "")
-    assert f"got '{bank}.AccountMissing': there is {bank}.AccountNotFound" in called.err
+    assert f"got '{bank_name}.AccountMissing': there is {bank_name}.AccountNotFound" in called.err
     assert failing[0].received == []
 
 
 @pytest.mark.usefixtures("environment", "secret")
-def test_a_namespace_without_sagas_is_told_to_deploy_one(bank: str, saga: Shell, tmp_path: Path) -> None:
-    called = saga(*written(tmp_path, bank, "http://127.0.0.1:1"))
+def test_a_namespace_without_sagas_is_told_to_deploy_one(bank_name: str, saga: Shell, tmp_path: Path) -> None:
+    called = saga(*written(tmp_path, bank_name, "http://127.0.0.1:1"))
     assert called.status == 1
     assert "deploy a saga that sends to" in called.err

@@ -16,7 +16,8 @@ import pytest
 
 from orchestrator import Settings
 from orchestrator.local.ports import free_port
-from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Bank, Shell, until
+from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Bank, Shell
+from tests.waiting import until
 
 START_S = 10
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
@@ -94,7 +95,7 @@ def test_each_command_names_the_one_before_it(environment: Settings, saga: Shell
         (("run",), 1, "run `saga deploy FILE --create-topics`"),
         (("start", "money_transfer", "--input", INPUT), 1, "--create-topics"),
         (("cancel", "t1"), 1, "--create-topics"),
-        (("deploy", str(file)), 1, "`saga deploy --create-topics`"),
+        (("deploy", str(file)), 1, "`saga deploy FILE --create-topics`"),
     ]:
         called = saga(*arguments)
         assert (arguments, called.status, called.out) == (arguments, status, "")

@@ -19,7 +19,8 @@ import psutil
 import psycopg
 
 from orchestrator import Client, Settings
-from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Bank, until
+from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Bank
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from orchestrator.blueprint.model import Json

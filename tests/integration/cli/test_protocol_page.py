@@ -16,25 +16,20 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from orchestrator.service import Service
 from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Shell
+from tests.page import ROOT
 from tests.servers import Servers
-from tests.unit.wire.protocol_page import COMMAND, PROGRAM, REPLIES, ROOT, listed, record_of
+from tests.unit.wire.protocol_page import COMMAND, PROGRAM, REPLIES, listed, record_of
 
 INPUT = '{"source": "alice", "target": "%s", "amount": "12.50"}'
 Headers = dict[str, str]
 
 
 @pytest.fixture
-def bank(namespace: str) -> str:
-    """The page's participant under a name that no other test has."""
-    return f"{namespace}bank"
-
-
-@pytest.fixture
-def file(bank: str, tmp_path: Path) -> Path:
+def file(bank_name: str, tmp_path: Path) -> Path:
     """The page's saga, to a bank of this test alone."""
     path = tmp_path / "saga.py"
     text = (ROOT / "examples" / "money_transfer" / "saga.py").read_text()
-    path.write_text(text.replace('to="bank"', f'to="{bank}"').replace("seconds(10)", "seconds(60)"))
+    path.write_text(text.replace('to="bank"', f'to="{bank_name}"').replace("seconds(10)", "seconds(60)"))
     return path
 
 
@@ -83,13 +78,13 @@ def wire(kafka: str, bank: str, topic: str, partitions: int) -> Generator[Wire]:
 
 
 def test_the_page_is_enough_to_be_a_participant(
-    orchestrator: Service, saga: Shell, file: Path, bank: str, namespace: str, servers: Servers
+    orchestrator: Service, saga: Shell, file: Path, bank_name: str, namespace: str, servers: Servers
 ) -> None:
     """One test for both: what costs time is the orchestrator."""
     (file.parent / "schemas.json").write_text(saga("schemas", str(file), "--json").out)
-    with program(file.parent, servers.kafka, bank):
-        the_program_does_each_command_once(saga, servers.kafka, bank, f"{namespace}.answers")
-    replies_typed_by_hand_bring_a_saga_to_its_end(saga, servers.kafka, bank)
+    with program(file.parent, servers.kafka, bank_name):
+        the_program_does_each_command_once(saga, servers.kafka, bank_name, f"{namespace}.answers")
+    replies_typed_by_hand_bring_a_saga_to_its_end(saga, servers.kafka, bank_name)
 
 
 def replies_typed_by_hand_bring_a_saga_to_its_end(saga: Shell, kafka: str, bank: str) -> None:

@@ -12,6 +12,7 @@ from orchestrator.broker.inputs import record_of
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.client.client import Client
+from orchestrator.clock import now_ms
 from orchestrator.settings import Settings
 from orchestrator.wire.outcome import Outcome, outcome_record
 from orchestrator.wire.request import Request, parse_request
@@ -44,9 +45,8 @@ class Orchestrator:
         return request
 
     def tell(self, *outcomes: Outcome) -> None:
-        now_ms = time.time_ns() // 1_000_000
         self.broker.publish(
-            [outcome_record(self.topics, self._shard_of[outcome.saga_id], outcome, now_ms) for outcome in outcomes]
+            [outcome_record(self.topics, self._shard_of[outcome.saga_id], outcome, now_ms()) for outcome in outcomes]
         )
 
     def close(self) -> None:

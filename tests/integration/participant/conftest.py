@@ -16,6 +16,7 @@ from orchestrator.blueprint.values import Data
 from orchestrator.broker.inputs import record_of
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import command_topic, namespace_topics
+from orchestrator.clock import now_ms
 from orchestrator.definition import messages as definition
 from orchestrator.definition.conversion import to_data
 from orchestrator.definition.schema import avro_schema
@@ -96,7 +97,7 @@ class Side:
             **changes,
         )
         partition = sum(attempt.key.encode()) % COMMAND_PARTITIONS
-        return template.record(attempt, partition=partition, seq=1, index=number, time_ms=time.time_ns() // 1_000_000)
+        return template.record(attempt, partition=partition, seq=1, index=number, time_ms=now_ms())
 
     def send(self, *records: OutgoingRecord) -> None:
         self.broker.publish(records)

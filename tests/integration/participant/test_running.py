@@ -26,15 +26,9 @@ from orchestrator.settings import Settings
 from orchestrator.wire.reply import parse_reply
 from tests.integration.participant.conftest import Side
 from tests.integration.participant.messages import Receipt, Withdraw
+from tests.waiting import until
 
 WITHDRAW = Withdraw(account="a", amount=Decimal(30))
-
-
-def until(condition: Callable[[], bool], within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import structlog
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -33,13 +32,6 @@ As = Callable[..., Called]
 def secured() -> Generator[Secured]:
     with secured_stack() as secured:
         yield secured
-
-
-@pytest.fixture(autouse=True)
-def logging_of_its_own() -> Generator[None]:
-    """Commands set up logging for their process, which here is that of all tests."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

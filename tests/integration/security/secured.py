@@ -90,6 +90,23 @@ class Secured:
         while set(rights) - set(self.admin.describe_acls(ANY).result()):
             assert time.monotonic() < until, "the broker did not hear of its access rights"
 
+    def revoke(self, user: str, name: str) -> list[AclBinding]:
+        """Take away all rights of ``user`` on ``name``; returns them when the broker knows that they are gone."""
+        chosen = AclBindingFilter(
+            ResourceType.ANY,
+            name,
+            ResourcePatternType.ANY,
+            f"User:{user}",
+            cast("str", None),
+            AclOperation.ANY,
+            AclPermissionType.ANY,
+        )
+        gone = list(self.admin.delete_acls([chosen])[chosen].result())
+        until = time.monotonic() + PATIENCE_S
+        while set(gone) & set(self.admin.describe_acls(ANY).result()):
+            assert time.monotonic() < until, "the broker did not hear of the rights that are gone"
+        return gone
+
     def mutual(self, user: str, *, expired: bool = False) -> dict[str, str]:
         """The settings of a user who has a certificate."""
         certificate, key = self.authority.issue(user, expired=expired)

@@ -1,6 +1,5 @@
 """A transfer over TLS, each side with exactly the rights that `saga acls` and docs/security.md give it."""
 
-import re
 import shlex
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -15,12 +14,12 @@ from orchestrator.settings import load
 from tests.integration.cli.conftest import SHARDS, imported, running
 from tests.integration.security.conftest import As, bindings
 from tests.integration.security.secured import Secured
+from tests.page import Page
 
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
-PAGE = (Path(__file__).parents[3] / "docs" / "security.md").read_text()
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-(GRANTS,) = (text for language, text in BLOCKS if language == "sql")
-LISTINGS = [text for language, text in BLOCKS if not language]
+PAGE = Page("docs/security.md")
+(GRANTS,) = PAGE.listings("sql")
+LISTINGS = PAGE.listings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +11,19 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
-from orchestrator import AccessDenied, Participant
+from orchestrator import AccessDenied, Client, Participant
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.rights import Kind, Operation, Right, of_client, of_orchestrator, of_participant
+from orchestrator.errors import OutcomeTimeout, ShardRefused
 from orchestrator.participant.schemas import Schemas
 from orchestrator.settings import load
 from orchestrator.wire.topics import Topics
-from tests.integration.cli.conftest import Called
+from tests.integration.cli.conftest import PATIENCE_S, SHARDS, Called, running
+from tests.integration.cli.test_orchestrator_process import owns_all, saga_run
 from tests.integration.security.conftest import As, Prepared
 from tests.integration.security.secured import Secured
 from tests.integration.security.tls import server_context, tls_in_front_of
+from tests.waiting import until
 
 SOON_S = 5
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
@@ -46,7 +50,7 @@ def refused(called: Called, *words: str) -> None:
 def test_a_wrong_password_of_kafka(secured: Secured, user: str, saga_as: As) -> None:
     wrong = {**secured.scram(user, "right"), "SAGA_KAFKA__SASL_PASSWORD": "wrong", "SAGA_DATABASE": "postgresql://db"}
     called = saga_as(wrong, "run")
-    refused(called, secured.addresses["SCRAM"], "invalid credentials", "SAGA_KAFKA__sasl")
+    refused(called, secured.addresses["SCRAM"], "invalid credentials", "SAGA_KAFKA__SASL_*")
     assert "wrong" not in called.err
 
 
@@ -65,7 +69,7 @@ def test_a_broker_of_an_authority_that_is_not_trusted(secured: Secured, user: st
 def test_a_certificate_of_ours_that_has_expired(secured: Secured, user: str, saga_as: As) -> None:
     began = time.monotonic()
     called = saga_as(secured.mutual(user, expired=True), "cancel", "t1")
-    refused(called, secured.addresses["MUTUAL"], "refuses our certificate", "SAGA_KAFKA__ssl.certificate.location")
+    refused(called, secured.addresses["MUTUAL"], "refuses our certificate", "SAGA_KAFKA__SSL_CERTIFICATE_LOCATION")
     assert time.monotonic() - began < SOON_S
 
 
@@ -112,28 +116,37 @@ def granted_all_but(
         for right in rights
     ]
     assert rest != list(rights), f"expected {operation} on {name} among the rights"
-    secured.grant(
-        [
-            AclBinding(
-                ResourceType["BROKER" if right.kind is Kind.CLUSTER else right.kind],
-                right.name,
-                ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
-                f"User:{user}",
-                "*",
-                AclOperation[each],
-                AclPermissionType.ALLOW,
-            )
-            for right in rest
-            for each in right.operations
-        ]
-    )
+    return granted(secured, user, rest)
+
+
+def granted(secured: Secured, user: str, rights: Sequence[Right]) -> dict[str, str]:
+    """The settings of ``user``, who has these rights."""
+    secured.grant([binding(user, right, each) for right in rights for each in right.operations])
     return secured.scram(user, "a password")
+
+
+def of(prepared: Prepared) -> dict[str, str]:
+    """The settings of the namespace, for whoever connects to it."""
+    return {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database, "SAGA_SHARDS": str(SHARDS)}
+
+
+def binding(user: str, right: Right, operation: Operation) -> AclBinding:
+    """One operation of a right."""
+    return AclBinding(
+        ResourceType["BROKER" if right.kind is Kind.CLUSTER else right.kind],
+        right.name,
+        ResourcePatternType.PREFIXED if right.prefixed else ResourcePatternType.LITERAL,
+        f"User:{user}",
+        "*",
+        AclOperation[operation],
+        AclPermissionType.ALLOW,
+    )
 
 
 @pytest.mark.parametrize(
     ("lacking", "words"),
     [
-        (("prepared.replies", Operation.READ), "READ on topic prepared.replies: grant what `saga acls` prints"),
+        (("prepared.replies", Operation.READ), "READ on topic prepared.replies: grant what `saga acls FILE` prints"),
         (("prepared.journal", Operation.DESCRIBE_CONFIGS), "prepared.journal"),
         (("prepared-orchestrators", Operation.READ), "consumer group prepared-orchestrators"),
         (("prepared-relay-", Operation.WRITE), "transactional id prepared-relay-"),
@@ -146,6 +159,68 @@ def test_a_right_that_the_orchestrator_lacks(
     settings = granted_all_but(secured, user, of_orchestrator(topics, [prepared.bank]), *lacking)
     own = {"SAGA_NAMESPACE": prepared.namespace, "SAGA_DATABASE": prepared.database}
     refused(saga_as({**settings, **own}, "run"), words)
+
+
+def test_a_participant_that_may_not_be_sent_to_is_undeliverable_and_stops_nobody(
+    secured: Secured, prepared: Prepared, user: str, saga_as: As
+) -> None:
+    rights, commands = of_orchestrator(Topics(prepared.namespace), [prepared.bank]), f"{prepared.bank}.commands"
+    settings = granted_all_but(secured, user, rights, commands, Operation.WRITE)
+    own = of(prepared)
+    with running(load({**settings, **own})):
+        for _ in range(2):
+            called = saga_as(
+                {"SAGA_KAFKA": secured.stack.kafka, **own}, "start", "money_transfer", "--input", INPUT, "--wait"
+            )
+            assert called.status == 3
+            for words in ("was compensated", f"WRITE and DESCRIBE_CONFIGS on topic {commands}"):
+                assert words in called.err.splitlines()[-1]
+
+
+def test_a_right_that_is_taken_away_stops_the_shard_of_the_batch_until_it_is_back(
+    secured: Secured, prepared: Prepared, user: str
+) -> None:
+    topics, commands = Topics(prepared.namespace), f"{prepared.bank}.commands"
+    settings = granted(secured, user, of_orchestrator(topics, [prepared.bank]))
+    own = of(prepared)
+    administrator = load({"SAGA_KAFKA": secured.stack.kafka, **own})
+    with running(load({**settings, **own})) as service, Client(administrator) as client, ThreadPoolExecutor() as pool:
+        for number in range(2 * SHARDS):  # every shard has asked for the topic, and knows it
+            client.start_named("money_transfer", INPUT, id=f"{user}-{number}", timeout=PATIENCE_S)
+        rights = secured.revoke(user, commands)
+        waiting = [
+            pool.submit(client.start_named, "money_transfer", INPUT, id=f"{user}-more-{number}", timeout=PATIENCE_S)
+            for number in range(8)
+        ]
+
+        def refused_for_it() -> bool:
+            troubles = [shard.trouble for shard in service.status().shards]
+            return any(type(each) is ShardRefused and commands in str(each) for each in troubles)
+
+        until(refused_for_it)
+        secured.grant(rights)
+        for each in waiting:
+            each.result(PATIENCE_S)
+
+
+def test_a_right_of_its_own_that_is_taken_away_ends_the_orchestrator_with_one_line(
+    secured: Secured, prepared: Prepared, user: str, tmp_path: Path
+) -> None:
+    topics, log = Topics(prepared.namespace), tmp_path / "log"
+    settings = granted(secured, user, of_orchestrator(topics, [prepared.bank]))
+    own = of(prepared)
+    with (
+        saga_run(log, {**settings, **own}) as process,
+        Client(load({"SAGA_KAFKA": secured.stack.kafka, **own})) as client,
+    ):
+        until(lambda: owns_all(log))
+        secured.revoke(user, topics.relay_id_prefix)
+        with pytest.raises(OutcomeTimeout):  # who has no way to publish an answer gives none
+            client.start_named("money_transfer", INPUT, timeout=1)
+        assert process.wait(PATIENCE_S) == 5
+    written = log.read_text()
+    assert "Traceback" not in written
+    assert "transactional id prepared-relay-" in written.splitlines()[-1]
 
 
 def test_a_right_that_a_client_lacks(secured: Secured, prepared: Prepared, user: str, saga_as: As) -> None:

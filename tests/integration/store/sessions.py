@@ -1,7 +1,5 @@
 """What Postgres says about its sessions, and calls that block, each in a thread of its own."""
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -24,13 +22,6 @@ def blockers_of(watch: psycopg.Connection, pid: int) -> set[int]:
 
 def lives(watch: psycopg.Connection, pid: int) -> bool:
     return watch.execute("select from pg_stat_activity where pid = %s", [pid]).fetchone() is not None
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Ask until it holds; each question is a round trip to the server."""
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit, "it did not come to pass"
 
 
 def threads() -> ThreadPoolExecutor:

@@ -1,17 +1,19 @@
 """Connections that break in the worst moments, on a real server."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import psycopg
 import pytest
 
 from orchestrator.errors import OwnershipLost, Unavailable
+from orchestrator.store import connection as connection_module
 from orchestrator.store.port import GENESIS, Batch, ShardRow
-from orchestrator.store.postgres import PostgresShardStore
+from orchestrator.store.postgres import PostgresShardStore, PostgresStore
 from tests.contract.store.batches import batch_after, event, incident, row_after, saga
-from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads, until
+from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads
 from tests.proxy import Way, proxy_to
+from tests.waiting import until
 
 EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)
 AT_ONCE = 1.5
@@ -102,6 +104,31 @@ def test_call_into_silence_is_freed(dsn: str, open_shard: OpenShard, end: str) -
             asking.result(PATIENCE)
         assert time.monotonic() - begun < AT_ONCE
         assert shard.calling_s() == 0
+
+
+@pytest.mark.parametrize("silent", ["before the first question", "after it"])
+def test_call_of_the_store_itself_into_silence_is_freed(dsn: str, silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure = connection_module._set
+    with proxy_to(dsn) as proxy, threads() as pool:
+
+        def configured(connection: psycopg.Connection, session: Mapping[str, str]) -> None:
+            if silent == "after it":
+                configure(connection, session)
+            proxy.way = Way.SILENT
+            if silent != "after it":
+                configure(connection, session)
+
+        monkeypatch.setattr(connection_module, "_set", configured)
+        store = PostgresStore(proxy.dsn)
+        asking = pool.submit(store.open_incidents)
+        assert proxy.lost.wait(PATIENCE)
+        assert not store.interrupt(PATIENCE)
+        begun = time.monotonic()
+        assert store.interrupt(0)
+        with pytest.raises(Unavailable):
+            asking.result(PATIENCE)
+        assert time.monotonic() - begun < AT_ONCE
+        assert not store.interrupt(0)
 
 
 def test_zombie_wakes_up_to_a_history_that_went_on(open_shard: OpenShard) -> None:

@@ -18,7 +18,8 @@ from orchestrator.store.connection import LOCK_TIMEOUT_MS
 from orchestrator.store.port import GENESIS, Batch, ShardRow
 from orchestrator.store.postgres import PostgresShardStore
 from tests.contract.store.batches import batch_after, event, row_after, saga
-from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads, until
+from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads
+from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[3]
 EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)

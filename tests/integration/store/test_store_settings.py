@@ -75,8 +75,9 @@ def test_wrong_password_says_so_and_is_not_repeated() -> None:
 def test_server_that_is_not_there_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with within_10_s(), pytest.raises(Unavailable, match=rf"127\.0\.0\.1:{port}/bank.*is it running"):
+    with within_10_s(), pytest.raises(Unavailable, match=rf"127\.0\.0\.1:{port}/bank.*is it running") as caught:
         PostgresStore(f"postgresql://teller@127.0.0.1:{port}/bank").meta()
+    assert str(caught.value).lower().count("running") == 1, "libpq asks it, too"
 
 
 def test_server_that_never_answers_says_so() -> None:

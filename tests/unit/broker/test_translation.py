@@ -5,7 +5,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from orchestrator.broker.port import Fenced
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of, translated
-from orchestrator.errors import AccessDenied, ConfigError, OrchestratorError, TopicMismatch, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, NotAuthorized, OrchestratorError, TopicMismatch, Unavailable
 
 
 @pytest.mark.parametrize("code", Local, ids=lambda code: code.name)
@@ -21,12 +21,16 @@ def test_local_codes_are_librdkafkas(code: Local) -> None:
         (KafkaError.INVALID_PRODUCER_EPOCH, Fenced, "another producer"),
         (KafkaError.PRODUCER_FENCED, Fenced, "another producer"),
         (KafkaError.INVALID_PRODUCER_ID_MAPPING, Fenced, "another producer"),
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, AccessDenied, "rights on that topic"),
-        (KafkaError.GROUP_AUTHORIZATION_FAILED, AccessDenied, "rights on that consumer group"),
-        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, AccessDenied, "rights on that transactional id"),
-        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, AccessDenied, "rights on that cluster"),
-        (Local.AUTHENTICATION, AccessDenied, "security.protocol"),
-        (KafkaError.SASL_AUTHENTICATION_FAILED, AccessDenied, "security.protocol"),
+        (
+            KafkaError.TOPIC_AUTHORIZATION_FAILED,
+            NotAuthorized,
+            "of SAGA_KAFKA__SASL_USERNAME, or of the certificate, lacks access rights on that topic",
+        ),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, NotAuthorized, "rights on that consumer group"),
+        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, NotAuthorized, "rights on that transactional id"),
+        (KafkaError.CLUSTER_AUTHORIZATION_FAILED, NotAuthorized, "rights on that cluster"),
+        (Local.AUTHENTICATION, AccessDenied, "SAGA_KAFKA__SECURITY_PROTOCOL, SAGA_KAFKA__SASL_*"),
+        (KafkaError.SASL_AUTHENTICATION_FAILED, AccessDenied, "SAGA_KAFKA__SECURITY_PROTOCOL, SAGA_KAFKA__SASL_*"),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, TopicMismatch, "create it again"),
         (Local.UNKNOWN_PARTITION, TopicMismatch, "create it again"),
         (KafkaError.MSG_SIZE_TOO_LARGE, TopicMismatch, "max.message.bytes"),
@@ -83,6 +87,6 @@ def test_a_broker_that_refuses_our_certificate_is_told_from_one_that_is_away(ale
     refused = translated(trouble.refused, "reach kafka-1:9093")
     assert type(refused) is AccessDenied
     assert "kafka-1:9093" in str(refused)
-    assert "ssl.certificate.location" in str(refused)
+    assert "SAGA_KAFKA__SSL_CERTIFICATE_LOCATION" in str(refused)
     trouble(KafkaError(Local.TRANSPORT, "ssl://kafka-1:9093/bootstrap: Disconnected"))
     assert trouble.refused is None

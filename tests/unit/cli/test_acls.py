@@ -22,7 +22,7 @@ def test_each_role_has_a_principal_of_its_own(capsys: pytest.CaptureFixture[str]
     assert [line for line in printed.splitlines() if line.startswith("#")] == [
         "# orchestrator, User:shop-orchestrator: runs `saga run`",
         "# client, User:shop-client: starts sagas and waits for them",
-        "# deploy, User:shop-deploy: runs `saga deploy --create-topics`",
+        "# deploy, User:shop-deploy: runs `saga deploy FILE --create-topics`",
         "# bank, User:CN=bank, O=shop: answers bank.commands",
     ]
     assert (
@@ -64,6 +64,23 @@ def test_programs_get_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> No
             {"kind": "GROUP", "name": "shop-orchestrators", "pattern": "LITERAL", "operations": ["DESCRIBE"]},
         ],
     }
+
+
+def test_a_connector_reads_what_is_deployed_too(capsys: pytest.CaptureFixture[str]) -> None:
+    found: list[list[object]] = []
+    for more in ([], ["--connector", "bank"]):
+        assert main(["acls", FILE, "--json", *more]) == 0
+        found += [role["rights"] for role in json.loads(capsys.readouterr().out) if role["role"] == "bank"]
+    participant, connector = found
+    read = {
+        "kind": "TOPIC",
+        "name": "shop.definitions",
+        "pattern": "LITERAL",
+        "operations": ["READ", "DESCRIBE_CONFIGS"],
+    }
+    assert connector == [*participant, read]
+    assert main(["acls", FILE, "--connector", "banque"]) == 2
+    assert "a participant in --connector, one of bank, got 'banque'" in capsys.readouterr().err
 
 
 def test_the_principal_of_nobody_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator import Command, Query, Record, Rejection, RetryPolicy, Saga, saga, text
 from orchestrator.cli.diagram import mermaid
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.main import main
+from orchestrator.exit_code import ExitCode
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "money_transfer" / "saga.py"
 

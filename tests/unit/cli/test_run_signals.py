@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator import telemetry
 from orchestrator.cli import run, servers
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.exit_code import ExitCode
 from orchestrator.operations.figures import Figures
 from orchestrator.settings import Settings
 from orchestrator.shard.runner import NOT_RUNNING, Status

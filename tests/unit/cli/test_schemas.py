@@ -7,8 +7,8 @@ import fastavro
 import pytest
 
 from orchestrator.blueprint.avro import schema_id
-from orchestrator.cli.exit_code import ExitCode
 from orchestrator.cli.main import main
+from orchestrator.exit_code import ExitCode
 
 pytestmark = pytest.mark.slow  # each compiles a file, in processes of their own
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from orchestrator import Record, Rejection
-from orchestrator.client.contract import Contract
+from orchestrator.client.contract import Contract, UntypedContract
 from orchestrator.definition.conversion import to_data
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import MessageRejected
@@ -64,3 +64,8 @@ def test_an_output_of_an_older_version_is_read_with_the_schema_that_wrote_it() -
 def test_an_output_that_is_none_of_ours_is_refused() -> None:
     with pytest.raises(MessageRejected, match="published"):
         Contract(sagas.purchase, unpublished).output(body_of(Ticket(seat=1), "purchase"))
+
+
+def test_an_input_that_is_no_utf_8_is_refused_with_the_place() -> None:
+    with pytest.raises(MessageRejected, match=r"got '\\udcff'.* in purchase\.Order\.amount"):
+        UntypedContract(sagas.purchase.compile(), unpublished).input('{"amount": "\udcff"}')

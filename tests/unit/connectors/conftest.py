@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import Data
 from orchestrator.participant.answering import Answering
-from orchestrator.participant.schemas import Schemas
 from orchestrator.wire.avro import codec_for
 from orchestrator.wire.body import AvroBody, body_of
 from orchestrator.wire.command import CommandTemplate
@@ -26,6 +24,7 @@ from orchestrator_connectors.http.contract import contracts
 from orchestrator_connectors.http.sender import HttpSender
 from tests.http_server import HttpServer, running
 from tests.unit.connectors.messages import payment
+from tests.unit.participant.no_schemas import NoSchemas
 
 CONFIGURATION = """
 participant = "bank"
@@ -61,19 +60,6 @@ WITHDRAW: dict[str, Data] = {
     "memo": None,
 }
 BLUEPRINT = payment.compile()
-
-
-class NoSchemas(Schemas):
-    """Those of a namespace that publishes none."""
-
-    def __init__(self) -> None:
-        """Nothing is connected."""
-
-    def introduce(self, namespace: str) -> None:
-        assert namespace == "saga"
-
-    def find(self, namespace: str, schema_id: str) -> Json | None:
-        raise AssertionError(namespace, schema_id)
 
 
 @dataclass(frozen=True)

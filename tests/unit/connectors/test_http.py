@@ -9,6 +9,7 @@ from decimal import Decimal
 from email.utils import format_datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.local.ports import free_port
 from tests.http_server import Fault, Part, response
@@ -177,7 +178,9 @@ def test_a_reply_without_body_needs_none_of_the_response(connect: Callable[[str]
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 301, 302, 303, 307, 308])
 def test_what_the_file_does_not_name_is_final_and_may_have_been_done(connector: Connector, status: int) -> None:
     connector.server.says(*response(status, {"error": "no such thing"}, {"Location": f"{connector.server.url}/else"}))
-    told = connector.ask()
+    with capture_logs() as said:
+        told = connector.ask()
+    assert [line["why"] for line in said] == [told.body[1]]
     assert told.failure == (f"Status{status}", False)
     assert told.body[1] == f'the server answered {status}: {{"error": "no such thing"}}'
     assert len(connector.server.received) == 1, "redirects are not followed"

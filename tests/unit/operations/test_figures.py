@@ -2,11 +2,12 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.clock import now_ms
 from orchestrator.errors import DatabaseBehind
 from orchestrator.operations.figures import Figures
 from orchestrator.operations.report import Report, text
 from orchestrator.shard.ownership import ShardStatus
-from orchestrator.shard.runner import NOT_RUNNING, Status, clock_ms
+from orchestrator.shard.runner import NOT_RUNNING, Status
 from tests.unit.shard.world import Process, World
 
 NAMES = {
@@ -21,6 +22,7 @@ NAMES = {
     "saga_lag_records",
     "saga_outbox_batches",
     "saga_footer_age_seconds",
+    "saga_incidents_open",
 }
 
 
@@ -62,13 +64,21 @@ def test_what_the_shards_do_is_counted() -> None:
 
 def test_a_shard_tells_its_lag_its_outbox_and_the_age_of_its_footer() -> None:
     shard = ShardStatus(
-        3, owned=True, trouble=None, unpublished=5, lag_requests=7, lag_replies=9, footer_ms=clock_ms() - 60_000
+        3,
+        owned=True,
+        trouble=None,
+        unpublished=5,
+        lag_requests=7,
+        lag_replies=9,
+        footer_ms=now_ms() - 60_000,
+        open_incidents=2,
     )
     found = values(Figures().report(Status(joined=True, shards=(shard,), stuck=())))
     assert found["saga_lag_records", "input=requests,shard=3"] == 7
     assert found["saga_lag_records", "input=replies,shard=3"] == 9
     assert found["saga_outbox_batches", "shard=3"] == 5
     assert 60 <= found["saga_footer_age_seconds", "shard=3"] < 70
+    assert found["saga_incidents_open", "shard=3"] == 2
 
 
 def test_a_process_is_ready_when_it_owns_its_share_even_if_that_is_none() -> None:

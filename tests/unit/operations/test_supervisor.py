@@ -7,7 +7,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import pytest
 
 from orchestrator.operations.report import Report, text
 from orchestrator.operations.supervisor import Patience, Supervisor
+from tests.waiting import until
 
 PATIENCE_S = 60
-QUICK = Patience(pause=0.01, pause_max=0.02, drain=10, ready=10)
+QUICK = Patience(pause_s=0.01, pause_max_s=0.02, drain_s=10, ready_s=10)
 # Leaves its process id in a folder, reports that it is ready and has counted 1, and waits for SIGTERM or for its end.
 CHILD = """
 import os, signal, sys
@@ -64,13 +65,6 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def until(condition: Callable[[], object]) -> None:
-    limit, pause = time.monotonic() + PATIENCE_S, threading.Event()
-    while not condition():
-        assert time.monotonic() < limit, "it did not come to pass"
-        pause.wait(0.01)
 
 
 @contextmanager
@@ -125,14 +119,14 @@ def test_a_child_that_is_killed_is_started_again_and_its_counts_stay(children: C
 
 def test_a_child_that_ends_again_and_again_is_started_after_longer_and_longer_pauses(tmp_path: Path) -> None:
     children, began = Children(tmp_path, "ends"), time.monotonic()
-    with running(children, 1, Patience(pause=0.05, pause_max=0.2)):
+    with running(children, 1, Patience(pause_s=0.05, pause_max_s=0.2)):
         until(lambda: len(children.started(1)) == 4)
     assert time.monotonic() - began > 0.05 + 0.1 + 0.2
 
 
 def test_between_two_children_it_is_not_ready_and_not_unhealthy(tmp_path: Path) -> None:
     children = Children(tmp_path, "ends")
-    with running(children, 1, Patience(pause=PATIENCE_S)) as supervisor:
+    with running(children, 1, Patience(pause_s=PATIENCE_S)) as supervisor:
         until(lambda: supervisor.reports()[0].unready == ("it ended, and is started again",))
         (report,) = supervisor.reports()
         assert report.unhealthy == ()
@@ -142,7 +136,7 @@ def test_between_two_children_it_is_not_ready_and_not_unhealthy(tmp_path: Path) 
 
 def test_a_child_that_does_not_report_any_more_is_unhealthy(tmp_path: Path) -> None:
     children = Children(tmp_path, "mute")
-    with running(children, 1, Patience(silent=0.2)) as supervisor:
+    with running(children, 1, Patience(silent_s=0.2)) as supervisor:
         until(lambda: supervisor.reports()[0].unhealthy)
         (report,) = supervisor.reports()
         assert report.unhealthy[0].startswith("it has not reported for ")
@@ -167,7 +161,7 @@ def test_a_rolling_restart_takes_one_child_after_the_other(children: Children) -
 
 def test_a_stop_does_not_wait_for_a_rolling_restart(tmp_path: Path) -> None:
     children = Children(tmp_path, "mute")  # so its successor never gets ready
-    with running(children, 2, Patience(ready=PATIENCE_S * 10)) as supervisor:
+    with running(children, 2, Patience(ready_s=PATIENCE_S * 10)) as supervisor:
         until(lambda: len(children.started(1)) == 1)
         supervisor.roll()
         until(lambda: len(children.started(1)) == 2)
@@ -176,7 +170,7 @@ def test_a_stop_does_not_wait_for_a_rolling_restart(tmp_path: Path) -> None:
 
 def test_a_child_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
     children = Children(tmp_path, "deaf")
-    with running(children, 1, Patience(drain=0.1)) as supervisor:
+    with running(children, 1, Patience(drain_s=0.1)) as supervisor:
         until(lambda: ready(supervisor))
 
 

@@ -1,5 +1,6 @@
 """From a command record to a reply record, without Kafka and Postgres."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,20 +8,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from orchestrator import Command, Context, Participant, PostgresInbox, Record
-from orchestrator.blueprint.model import Json
+from orchestrator import Command, Context, Participant, PostgresInbox, Record, Rejection
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.participant import answering as module
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.inbox import Delivery
-from orchestrator.participant.schemas import Schemas
 from orchestrator.wire.body import body_of
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import Answer, ReceivedReply, decode_failure, decode_progress, parse_reply
 from orchestrator.wire.topics import Topics
+from tests.unit.participant.no_schemas import NoSchemas
 from tests.unit.wire.samples import replaced
 
 FAR = 4_102_444_800_000
@@ -38,19 +39,6 @@ class Withdraw(Command[Receipt], to="bank"):
             raise ValueError("expected an account, got 'wrong'")
         if self.account == "worse":
             raise LookupError("no accounts today")
-
-
-class NoSchemas(Schemas):
-    """Those of a namespace that publishes none."""
-
-    def __init__(self) -> None:
-        """Nothing is connected."""
-
-    def introduce(self, namespace: str) -> None:
-        assert namespace == "saga"
-
-    def find(self, namespace: str, schema_id: str) -> Json | None:
-        raise AssertionError(namespace, schema_id)
 
 
 @dataclass
@@ -116,6 +104,14 @@ def test_a_command_that_its_own_class_refuses_is_unreadable() -> None:
 def test_whatever_cannot_be_answered_may_be_tried_again() -> None:
     reply, failure = parsed(answering(receipt).answer(command("worse"), None))
     assert (reply.outcome, reply.retryable, failure) == ("failed", True, ("LookupError", "no accounts today"))
+
+
+def test_an_exception_with_a_text_that_utf_8_cannot_hold_is_answered_with_that_text_escaped() -> None:
+    def failing(_command: Withdraw, _context: Context[None]) -> Receipt:
+        raise FileNotFoundError("r\udcffsum\udce9.txt")
+
+    _, failure = parsed(answering(failing).answer(command("a"), None))
+    assert failure == ("FileNotFoundError", r"r\udcffsum\udce9.txt")
 
 
 def test_what_is_no_command_is_counted_and_passed_over() -> None:
@@ -253,3 +249,69 @@ def test_another_way_with_what_cannot_be_read_is_refused() -> None:
         ValueError, match="expected unreadable='answer' or 'park', got 'drop', in the participant 'bank'"
     ):
         Participant("bank", unreadable=wrong)
+
+
+class Closed(Rejection):
+    """Not among those that ``Withdraw`` declares."""
+
+
+def closed(_command: Withdraw, _context: Context[None]) -> Receipt:
+    raise Closed
+
+
+def nothing(_command: Withdraw, _context: Context[None]) -> Receipt:
+    wrong: Any = None
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("handler", "account", "kind", "text"),
+    [
+        (closed, "a", "UndeclaredRejection", "Closed, which Withdraw does not declare"),
+        (nothing, "a", "WrongReply", "the handler of Withdraw: "),
+        (receipt, "wrong", "Unreadable", "expected an account, got 'wrong'"),
+    ],
+)
+def test_what_is_no_answer_is_logged_with_what_its_saga_is_told(
+    handler: Callable[[Withdraw, Context[None]], Receipt], account: str, kind: str, text: str
+) -> None:
+    with capture_logs() as logs:
+        _, failure = parsed(answering(handler).answer(command(account), None))
+    (line,) = logs
+    assert failure == (line["type"], line["why"])
+    assert (line["log_level"], line["command"], line["type"]) == ("warning", "s/withdraw/0/do", kind)
+    assert text in line["why"]
+
+
+def test_a_command_that_no_handler_is_for_is_logged_unless_it_is_parked() -> None:
+    with capture_logs() as logs:
+        _, failure = parsed(Answering("bank", [], NoSchemas()).answer(command("a"), None))
+    assert [(line["log_level"], line["type"], line["why"]) for line in logs] == [("warning", *(failure or ()))]
+    assert failure is not None
+    assert failure[0] == "UnknownCommand"
+    with capture_logs() as logs:
+        Answering("bank", [], NoSchemas(), parks=True).answer(command("a"), None)
+    assert [line["event"] for line in logs] == ["a record that cannot be read is parked"]
+
+
+@pytest.mark.parametrize("error", [SystemExit("no vault"), asyncio.CancelledError("no vault")])
+def test_a_handler_that_exits_or_is_cancelled_ends_its_attempt_and_not_the_program(error: BaseException) -> None:
+    def leaves(_command: Withdraw, _context: Context[None]) -> Receipt:
+        raise error
+
+    with capture_logs() as logs:
+        reply, failure = parsed(answering(leaves).answer(command("a"), None))
+    assert (reply.retryable, failure) == (True, (type(error).__name__, "no vault"))
+    assert [(line["event"], line["command"]) for line in logs] == [("a handler raised", "s/withdraw/0/do")]
+
+
+def test_without_inbox_there_is_no_connection_and_it_says_so() -> None:
+    def writes(_command: Withdraw, context: Context) -> Receipt:
+        context.connection.execute("select 1")
+        return Receipt(balance=1)
+
+    handler: Any = writes
+    _, failure = parsed(answering(handler).answer(command("a"), None))
+    assert failure is not None
+    assert failure[0] == "RuntimeError"
+    assert "this participant has none" in failure[1]

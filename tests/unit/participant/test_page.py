@@ -1,7 +1,6 @@
 """docs/participants.md: its listings run as they stand, and do what the page says of them."""
 
 import asyncio
-import re
 import runpy
 import sqlite3
 from contextlib import closing
@@ -15,16 +14,18 @@ import pytest
 from orchestrator import Participant
 from orchestrator.definition.conversion import to_data
 from orchestrator.definition.schema import avro_schema
-from orchestrator.participant.answering import Answering, Begun
+from orchestrator.participant.answering import Answering
+from orchestrator.participant.handler_exchange import Begun
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.headers import OUTCOME
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
-from tests.unit.participant.test_answering import FAR, NoSchemas
+from tests.page import ROOT, Page
+from tests.unit.participant.no_schemas import NoSchemas
+from tests.unit.participant.test_answering import FAR
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "participants.md").read_text()
-LEDGER, COURIER, PAY = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+PAGE = Page("docs/participants.md")
+LEDGER, COURIER, PAY = PAGE.listings("python")
 
 
 @pytest.fixture(autouse=True)
@@ -151,8 +152,3 @@ def test_the_payer_starts_and_waits() -> None:
         return SimpleNamespace(id="t-1", outcome=outcome)
 
     assert asyncio.run(page["pay"](SimpleNamespace(start=start), "transfer", "order 7")) == "t-1: 70"
-
-
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
-        assert (ROOT / "docs" / target).exists(), target

@@ -12,12 +12,13 @@ import pytest
 
 from orchestrator import Context, Participant, RetryLater
 from orchestrator.participant.answering import Answering
-from orchestrator.participant.loop import Loop
+from orchestrator.participant.event_loop import EventLoop
 from orchestrator.participant.offsets import Span
 from orchestrator.participant.replies import Reply
 from orchestrator.participant.worker import Worker
 from orchestrator.wire.reply import ReceivedReply
-from tests.unit.participant.test_answering import NoSchemas, Receipt, Withdraw, command, parsed
+from tests.unit.participant.no_schemas import NoSchemas
+from tests.unit.participant.test_answering import Receipt, Withdraw, command, parsed
 
 SOON_S = 30.0
 
@@ -44,7 +45,7 @@ class Desk:
         bank = Participant("bank")
         bank.handles(Withdraw)(handler)
         self.replies = Replies()
-        self.loop = Loop("bank")
+        self.loop = EventLoop("bank")
         answering = Answering("bank", bank._exchanges.values(), NoSchemas())
         posting: Any = self.replies
         self.worker = Worker(answering, None, posting, self.loop)
@@ -196,7 +197,7 @@ def test_what_is_dropped_is_cancelled_and_what_waits_behind_it_is_never_begun(op
 def test_a_closed_loop_cancels_what_still_runs() -> None:
     ended = threading.Event()
     begun = threading.Event()
-    loop = Loop("bank")
+    loop = EventLoop("bank")
     loop.start()
 
     async def forever() -> None:
@@ -216,13 +217,28 @@ def test_a_closed_loop_cancels_what_still_runs() -> None:
 
 
 def test_a_handler_that_ends_the_program_ends_the_loop_and_says_so() -> None:
-    loop = Loop("bank")
+    loop = EventLoop("bank")
     loop.start()
 
     async def leave() -> None:
-        raise SystemExit(3)
+        raise KeyboardInterrupt
 
     loop.begin(leave(), lambda _: None)
     loop._thread.join(SOON_S)
-    assert isinstance(loop.failure, SystemExit)
+    assert isinstance(loop.failure, KeyboardInterrupt)
     loop.close()
+
+
+def test_an_async_handler_that_exits_ends_its_attempt_and_the_loop_goes_on(opened: Opened) -> None:
+    async def leaves(_command: Withdraw, context: Context[None]) -> Receipt:
+        if context.saga_id == "a":
+            raise SystemExit("no vault")
+        return Receipt(balance=1)
+
+    desk = opened(leaves)
+    desk.take("a")
+    reply, failure = desk.replies.next()
+    assert (reply.retryable, failure) == (True, ("SystemExit", "no vault"))
+    desk.take("b")
+    assert desk.replies.next()[0].outcome == "completed"
+    assert desk.loop.failure is None

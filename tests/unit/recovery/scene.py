@@ -21,6 +21,8 @@ def worked(rounds: int = 14) -> tuple[World, Process]:
     world = World(SHARDS)
     process = Process(world, range(SHARDS))
     process.take_over()
+    process.catalogue.refresh()
+    process.catalogue.save()
     for shard in range(SHARDS):
         for number in range(6):
             world.start(saga_on(shard, SHARDS, f"s{number}-"), target="closed" if number % 3 == 2 else "b")

@@ -41,7 +41,7 @@ def test_a_lost_database_is_rebuilt_row_by_row() -> None:
         assert tables(world.store, shard) == tables(lost, shard)
         assert world.store.contents(shard).row.seq == lost.contents(shard).row.seq + 1
     assert world.store.meta().state == "ready"
-    assert world.store.definitions() == lost.definitions()
+    assert world.store.definitions() == lost.definitions() != []
     goes_on(world)
 
 

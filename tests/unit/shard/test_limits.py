@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator import Command, Record, Saga, saga
+from orchestrator.errors import ShardRefused, TopicMismatch
 from orchestrator.wire import reply, request
 from orchestrator.wire.avro import codec_for
 from orchestrator.wire.body import AvroBody
@@ -116,6 +117,29 @@ def test_a_reply_whose_events_are_larger_than_the_journal_allows_is_an_incident(
     world.audit()
 
 
+@pytest.mark.parametrize("answered", [True, False], ids=["a reply", "a timer"])
+def test_a_journal_that_takes_no_event_any_more_refuses_the_shard_until_it_does(answered: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    world, small = noting(1)
+    world.ask(request.StartSaga(request_id="r", saga_id="s1", saga="fetching", input=small))
+    world.run(Process(world))
+    (command,) = world.commands()
+    journal = world.cluster.topics[world.topics.journal]
+    before, journal.settings = journal.settings, {"max.message.bytes": "100000"}
+    codec = codec_for(world.schema("bank.Note"))
+    if answered:
+        world.broker.publish([reply.reply_record(command, reply.completed(codec, {"text": "x"}), world.now_ms)])
+    process = Process(world)
+    world.run(process, rounds=20, ms=60_000)
+    assert type(process.trouble) is TopicMismatch
+    assert f"for {world.topics.journal}, got 100000" in str(process.trouble)
+    assert world.store.contents(0).incidents == ()
+    journal.settings = before
+    world.run(process, rounds=20, ms=1_000)
+    assert process.trouble is None
+    assert world.ended() == ({"s1": "completed"} if answered else {})
+    world.audit()
+
+
 def test_an_answer_quotes_only_the_beginning_of_what_was_asked() -> None:
     world = World()
     asked, good = world.start("s1", saga="\x01" * 900_000), world.start("s2")
@@ -154,6 +178,49 @@ def test_a_command_whose_topic_is_missing_is_undeliverable() -> None:
     world.run(Process(world))
     assert world.ended() == {"s1": "compensated"}
     assert reasons(world) == ["undeliverable"]
+
+
+@pytest.mark.parametrize("allowed", [(), ("DESCRIBE", "DESCRIBE_CONFIGS"), ("DESCRIBE", "WRITE")])
+def test_a_command_whose_topic_may_not_be_written_is_undeliverable(allowed: tuple[str, ...]) -> None:
+    """One participant's rights: the others' sagas go on, and its own as soon as the right is granted."""
+    world = World()
+    topic = world.cluster.topics["bank.commands"]
+    topic.operations = frozenset(allowed)
+    process = Process(world)
+    world.start("s1")
+    world.run(process)
+    assert process.trouble is None
+    assert world.ended() == {"s1": "compensated"}
+    (record,) = world.cluster.committed(world.topics.quarantine)
+    found = {name: value.decode() for name, value in record.headers if name.startswith("quarantine_")}
+    assert found["quarantine_reason"] == "undeliverable"
+    for words in ("WRITE and DESCRIBE_CONFIGS on topic bank.commands", "grant what `saga acls FILE` prints"):
+        assert words in found["quarantine_text"]
+    topic.operations = frozenset({"DESCRIBE", "DESCRIBE_CONFIGS", "WRITE"})
+    world.start("s2")
+    world.run(process)
+    assert world.ended() == {"s1": "compensated", "s2": "completed"}
+    world.audit()
+
+
+@pytest.mark.parametrize("allowed", [(), ("DESCRIBE", "DESCRIBE_CONFIGS")])
+def test_a_right_that_is_taken_away_stops_the_shard_with_the_batch_until_it_is_back(
+    allowed: tuple[str, ...],
+) -> None:
+    world = World()
+    process = Process(world)
+    world.start("s1")
+    world.run(process)
+    world.cluster.topics["bank.commands"].operations = frozenset(allowed)
+    world.start("s2")
+    world.run(process, rounds=20, ms=1_000)
+    assert type(process.trouble) is ShardRefused
+    for words in ("shard 0", "bank.commands", "appended and waits to be published"):
+        assert words in str(process.trouble)
+    world.cluster.topics["bank.commands"].operations = None
+    world.run(process, rounds=20, ms=1_000)
+    assert world.ended() == {"s1": "completed", "s2": "completed"}
+    world.audit()
 
 
 def test_a_command_larger_than_its_topic_allows_is_undeliverable() -> None:

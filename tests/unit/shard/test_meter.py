@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.meter import BatchFigures
-from tests.unit.shard.world import Process, World
+from tests.unit.shard.world import Process, World, saga_on
 
 
 class Meter:
@@ -80,7 +80,7 @@ def test_the_status_of_a_shard_tells_what_waits_where() -> None:
     process.stepping_relays = False
     for number in range(3):
         world.start(f"s{number}")
-    Housekeeping(process.broker, process.catalogue).step(world.now_ms, [process.shard])
+    Housekeeping(process.broker, process.catalogue, process.store).step(world.now_ms, [process.shard])
     waiting = process.shard.status()
     assert (waiting.owned, waiting.lag_requests, waiting.lag_replies) == (True, 3, 0)
     process.step()
@@ -90,6 +90,28 @@ def test_the_status_of_a_shard_tells_what_waits_where() -> None:
     process.relay()
     published = process.shard.status()
     assert (published.unpublished, published.footer_ms) == (0, world.now_ms)
+
+
+def test_open_incidents_are_counted_now_and_then_and_also_those_of_a_former_owner() -> None:
+    world = World(shards=2)
+    former = Process(world, shards=(0, 1))
+    former.take_over()
+    waiting = saga_on(1, 2)
+    world.start(waiting)
+    former.step()
+    (command,) = world.cluster.committed("bank.commands")
+    world.broker.publish([replace(world.answer(command), value=b"\x00")])
+    former.step()
+    process = Process(world, shards=(0, 1))
+    process.take_over()
+    housekeeping, shards = Housekeeping(process.broker, process.catalogue, process.store), list(process.owners.values())
+    assert [shard.status().open_incidents for shard in shards] == [None, None]
+    housekeeping.step(world.now_ms, shards)
+    assert [shard.status().open_incidents for shard in shards] == [0, 1]
+    world.run(process, rounds=60, ms=1_000)  # asked again, the bank answers
+    assert [each.closed_ms is None for each in world.store.contents(1).incidents] == [False]
+    housekeeping.step(world.now_ms, shards)
+    assert [shard.status().open_incidents for shard in shards] == [0, 0]
 
 
 def test_what_a_former_owner_left_in_the_outbox_counts_from_the_take_over_on() -> None:

@@ -4,12 +4,17 @@ import threading
 from time import monotonic
 
 import pytest
+from structlog.testing import capture_logs
 
+from orchestrator.clock import now_ms
+from orchestrator.errors import AccessDenied
 from orchestrator.shard import runner as module
 from orchestrator.shard.housekeeping import Housekeeping
+from orchestrator.shard.loop import Decide
 from orchestrator.shard.ownership import Plant
-from orchestrator.shard.runner import NOT_RUNNING, PAUSE_MAX_S, Runner, clock_ms, pause_s
+from orchestrator.shard.runner import NOT_RUNNING, PAUSE_MAX_S, Runner, pause_s
 from orchestrator.store.memory import Failure
+from orchestrator.store.port import ShardStore
 from tests.unit.shard.world import Process, World
 
 PATIENCE_S = 60.0
@@ -21,7 +26,7 @@ def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monke
     process = Process(world)
     world.store.fail_next("append", Failure.HANGS)
     plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue))
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
     world.start("s1")
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
@@ -37,11 +42,48 @@ def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monke
     assert world.steps() == ["withdraw"]
 
 
+def test_housekeeping_that_hangs_in_the_database_holds_up_no_shard_and_no_end() -> None:
+    world = World()
+    process = Process(world)
+    world.store.fail_next("save_definitions", Failure.HANGS)
+    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    assert world.store.hanging.wait(PATIENCE_S)
+    asked = world.start("s1", saga="unknown")  # so the shard reads the definitions itself
+    until = monotonic() + PATIENCE_S
+    while asked not in world.answers():
+        assert monotonic() < until
+    assert world.store.definitions() == []
+    runner.stop()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+def test_definitions_that_hang_on_their_way_into_the_cache_are_saved_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HANG_S", 0.2)
+    world = World()
+    process = Process(world)
+    world.store.fail_next("save_definitions", Failure.HANGS)
+    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    until = monotonic() + PATIENCE_S
+    while not world.store.definitions():
+        assert monotonic() < until
+    runner.stop()
+    thread.join(PATIENCE_S)
+    assert world.store.hanging.is_set()
+    assert [each.hash for each in world.store.definitions() if each.active] == [world.blueprint.hash]
+
+
 def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     process = Process(world)
     plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue))
+    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
     assert runner.status() == NOT_RUNNING
     world.store.fail_next("append", Failure.HANGS)
     world.start("s1")
@@ -60,6 +102,25 @@ def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(mo
     thread.join(PATIENCE_S)
 
 
+@pytest.mark.parametrize(("error", "logged"), [(AccessDenied("the words"), 0), (AssertionError("a defect"), 1)])
+def test_what_no_retry_mends_ends_the_process_and_only_a_defect_with_where_it_happened(
+    error: Exception, logged: int
+) -> None:
+    world = World()
+    process = Process(world)
+
+    def failing(shard: int, store: ShardStore) -> Decide:
+        raise error
+
+    runner = Runner(
+        Plant(world.topics, process.broker, process.store, failing, process.bounds),
+        Housekeeping(process.broker, process.catalogue, process.store),
+    )
+    with capture_logs() as logs, pytest.raises(type(error), match=str(error)):
+        runner.run()
+    assert sum(bool(line.get("exc_info")) for line in logs) == logged
+
+
 def test_a_thread_does_not_sleep_as_long_as_a_clock_that_was_set_back_says() -> None:
-    assert pause_s(clock_ms() + 3_600_000) == PAUSE_MAX_S
-    assert pause_s(clock_ms() - 3_600_000) == 0
+    assert pause_s(now_ms() + 3_600_000) == PAUSE_MAX_S
+    assert pause_s(now_ms() - 3_600_000) == 0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.broker.memory import CommitFault, MemoryBroker
+from orchestrator.broker.memory import CommitFault
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.crashpoints import OF_A_RUN, CrashPoint
 from orchestrator.errors import (
@@ -13,14 +13,10 @@ from orchestrator.errors import (
     DatabaseBehind,
     DatabaseNotReady,
     FooterMissing,
-    JournalUnsettled,
     TopicMismatch,
 )
 from orchestrator.shard.batch import RelayBatch
-from orchestrator.shard.ownership import REFUSED_PAUSE_MS
 from orchestrator.store.memory import Failure
-from orchestrator.wire.record import OutgoingRecord
-from orchestrator.wire.topics import Topics
 from tests.unit.shard.world import Killed, Process, World
 
 if TYPE_CHECKING:
@@ -341,22 +337,3 @@ def test_random_faults_pauses_and_crashes_lose_nothing(seed: int) -> None:
     world.run(survivor, rounds=300)
     assert len(world.ended()) == 40
     world.audit()
-
-
-def test_a_transaction_that_is_open_behind_the_fence_is_waited_for() -> None:
-    """As one whose marker the cluster has lost: the footer before it is not the last one."""
-    world = World()
-    foreign = MemoryBroker(world.cluster, Topics("foreign"))
-    lost = foreign.producer(0)
-    lost.init()
-    lost.begin()
-    lost.produce([OutgoingRecord(world.topics.journal, 0, b"s1", (), b"whatever")])
-    process = Process(world)
-    world.start("s1")
-    world.run(process)
-    assert isinstance(process.trouble, JournalUnsettled)
-    assert world.commands() == []
-    foreign.producer(0).init()  # ends it
-    world.now_ms += REFUSED_PAUSE_MS
-    world.run(process)
-    assert world.ended() == {"s1": "completed"}

@@ -1,16 +1,12 @@
-"""docs/protocol.md, read: its listings as records, its tables as rows, its participant as a program."""
-
-import re
-from pathlib import Path
+"""docs/protocol.md, read: its listings as records, its participant as a program."""
 
 from orchestrator.wire.record import Headers, IncomingRecord
+from tests.page import Page
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "protocol.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-REPLIES = {name: text for kind, name, text in BLOCKS if kind == "reply"}
-(COMMAND,) = (text for kind, _, text in BLOCKS if kind == "command")
-(PROGRAM,) = (text for kind, _, text in BLOCKS if kind == "python")
+PAGE = Page("docs/protocol.md")
+REPLIES = PAGE.named_listings("reply")
+(COMMAND,) = PAGE.listings("command")
+(PROGRAM,) = PAGE.listings("python")
 PLACE = ("topic", "partition", "key", "value")
 
 
@@ -34,14 +30,3 @@ def record_of(text: str) -> IncomingRecord:
         headers=headers,
         value=bytes.fromhex(value) if is_avro else value.encode() or None,
     )
-
-
-def table(heading: str) -> list[list[str]]:
-    """The rows of the table with this heading, cell by cell."""
-    rows = PAGE.split(f"{heading}\n", 1)[1].partition("\n\n")[0].splitlines()[1:]
-    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
-
-
-def codes(cell: str) -> list[str]:
-    """What is written as code in a cell."""
-    return re.findall(r"`([^`]+)`", cell)

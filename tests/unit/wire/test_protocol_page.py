@@ -18,7 +18,8 @@ from orchestrator.wire.partition import partition_of
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.reply import FAILURE, PROGRESS, ReceivedReply, parse_reply
 from orchestrator.wire.topics import Topics
-from tests.unit.wire.protocol_page import COMMAND, REPLIES, ROOT, codes, listed, record_of, table
+from tests.page import ROOT, codes
+from tests.unit.wire.protocol_page import COMMAND, PAGE, REPLIES, listed, record_of
 
 NOON_MS = 1_769_860_800_000
 """2026-01-31T12:00:00Z, the page's moment."""
@@ -68,7 +69,7 @@ def test_the_command_is_what_is_sent(blueprint: Blueprint, messages: dict[str, M
 
 
 def test_the_table_of_a_commands_headers_is_complete() -> None:
-    told = {name for row in table("| header | what it says |") for name in codes(row[0])}
+    told = {name for row in PAGE.table("| header | what it says |") for name in codes(row[0])}
     assert told == {name for name, _ in record_of(COMMAND).headers} - {"ce_specversion"} | {"ce_undoes"}
 
 
@@ -128,7 +129,7 @@ NEEDED = {"always": "completed", "on `rejected`": "rejected", "with a value": "c
 
 def test_headers_that_are_needed_are_and_others_are_not() -> None:
     told: set[str] = set()
-    for names, needed, _ in table("| header | needed | what it says |"):
+    for names, needed, _ in PAGE.table("| header | needed | what it says |"):
         for name in codes(names):
             told.add(name)
             if needed == "no":
@@ -142,7 +143,7 @@ def test_headers_that_are_needed_are_and_others_are_not() -> None:
     assert told >= {name for text in REPLIES.values() for name, _ in record_of(text).headers}
 
 
-@pytest.mark.parametrize("row", table("| Avro | JSON | example |"))
+@pytest.mark.parametrize("row", PAGE.table("| Avro | JSON | example |"))
 def test_a_json_body_means_what_its_avro_does(row: list[str]) -> None:
     (schema,), (example,) = codes(row[0]), codes(row[2])
     codec = codec_for(json.loads(schema))

@@ -164,6 +164,13 @@ def test_a_failure_says_what_and_why() -> None:
     assert decode_failure(None) == ("", "")
 
 
+def test_what_utf_8_cannot_hold_is_escaped_in_what_people_are_told() -> None:
+    record = received(reply_record(command(), failed("E\ud800", "m\udcff", retryable=False), TIME_MS))
+    assert decode_failure(body_in(record)) == (r"E\ud800", r"m\udcff")
+    record = received(reply_record(command(), progress("half\udcff"), TIME_MS))
+    assert decode_progress(parse_reply(record).headers, record.value) == r"half\udcff"
+
+
 def test_a_reply_typed_by_hand_needs_four_headers() -> None:
     by_hand = incoming(
         (

@@ -318,7 +318,7 @@ def hyphen(s: Saga, o: Order) -> None:
 
 @saga(retry=3, undo_retry=None, timeout=30)
 def wrong_options(s: Saga, o: Order) -> None:
-    pass
+    s.step("told", Send(text=""), undo=None)
 
 
 @saga

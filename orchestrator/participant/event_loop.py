@@ -22,10 +22,11 @@ class Call:
         self._coroutine = coroutine
         self._ended = ended
         self._task: asyncio.Task[object] | None = None
+        self._exit: SystemExit | None = None
 
     def begin(self) -> None:
         """For the loop's thread."""
-        self._task = asyncio.ensure_future(self._coroutine)
+        self._task = asyncio.ensure_future(self._run())
         self._task.add_done_callback(self._done)
 
     def stop(self) -> None:
@@ -38,20 +39,30 @@ class Call:
         assert self._task is not None, "only what was begun has ended"
         if self._task.cancelled():
             raise Retryable("Cancelled", "its handler was cancelled before it had an answer")
+        if self._exit is not None:
+            raise self._exit
         return self._task.result()
 
+    async def _run(self) -> object:
+        try:
+            return await self._coroutine
+        except SystemExit as error:  # out of a task it would end the loop, and with it everybody's handlers
+            self._exit = error
+            return None
+
     def _done(self, task: asyncio.Task[object]) -> None:
+        self._coroutine.close()  # who is cancelled at once has not begun it
         if not task.cancelled():
             task.exception()  # asked for here: what is dropped is of no interest, and not to be logged as forgotten
         self._ended(self)
 
 
-class Loop:
+class EventLoop:
     """Runs coroutines side by side; any thread may begin and cancel them."""
 
     def __init__(self, name: str) -> None:
         self.failure: BaseException | None = None
-        """What ended it without ``close``: a handler that ends the program, say."""
+        """What ended it without ``close``: a handler that raises ``KeyboardInterrupt``, say."""
         self._running: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Event | None = None
         self._ready = threading.Event()
