@@ -26,11 +26,10 @@ NO_FOOTER = LastFooter(seq=0, chain=bytes(32), next_requests=0, next_replies=0, 
 """The journal has none: nothing was ever relayed."""
 
 RIGHT_DATABASE: Final = (
-    "point SAGA_DATABASE to the database that continues the journal: the one that was primary at its last footer, or a "
-    "backup of that, restored to the newest moment before the damage; the journal has every event, but this version "
-    "rebuilds no database from it"
+    "point SAGA_DATABASE to the database that continues the journal, or bring this one to the journal's end with "
+    "`saga recover`"
 )
-"""What cures a database that is not the journal's. An empty one does not: it is refused as behind, too."""
+"""What cures a database that is not the journal's."""
 
 
 def refusal(shard: int, snapshot: Snapshot, footer: LastFooter) -> ShardRefused | None:

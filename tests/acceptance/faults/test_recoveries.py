@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from demo.system import CommandFailed
+from orchestrator.crashpoints import OF_A_RECOVERY
 from tests.acceptance.faults.test_histories import copy_of
 from tests.acceptance.faults.town import ALL, Town
 from tests.waiting import until
@@ -55,6 +56,25 @@ def test_a_database_that_is_lost_under_load_is_as_if_nothing_had_happened(town: 
     live = rows(town)
     town.saga("recover", database=again)
     assert rows(town, again) == live
+
+
+def test_a_recovery_that_is_killed_anywhere_is_ended_by_the_next_one(town: Town) -> None:
+    owner = town.orchestrator("owner")
+    town.transfer(30)
+    town.settle()
+    owner.stop()
+    live = rows(town)
+    for number, point in enumerate(OF_A_RECOVERY):
+        database = town.stage.system.stack.create_database(f"{town.settings.namespace}_{number}")
+        with pytest.raises(CommandFailed):
+            town.saga("recover", "--processes", "1", database=database, crash_at=f"{point}:1")
+        town.saga("recover", database=database)
+        assert rows(town, database) == live, f"killed at {point}"
+        town.settings = replace(town.settings, database=database)
+    town.orchestrator("next")
+    town.transfer(10)
+    town.settle()
+    town.prove()
 
 
 def test_a_database_is_verified_beside_the_orchestrator_that_writes_to_it(town: Town) -> None:

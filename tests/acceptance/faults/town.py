@@ -126,11 +126,15 @@ class Town:
         self.orchestrators.append(Orchestrator(service))
         return self.orchestrators[-1]
 
-    def saga(self, *arguments: str, database: str | None = None) -> str:
-        """Run the command ``saga`` on this namespace to its end; gives what it printed."""
+    def saga(self, *arguments: str, database: str | None = None, crash_at: str = "") -> str:
+        """Run the command ``saga`` on this namespace to its end; gives what it printed.
+
+        ``crash_at``: a crash point and its pass, where it is killed.
+        """
         own = {
             "SAGA_NAMESPACE": self.settings.namespace,
             "SAGA_DATABASE": database or self.settings.need_database(),
+            **({"SAGA_TEST_CRASH_AT": crash_at} if crash_at else {}),
         }
         return self.stage.system.saga(*arguments, environment=own)
 

@@ -168,3 +168,13 @@ def test_a_footer_without_batches_or_with_half_a_digest_is_refused() -> None:
     short = value.replace(b"\x40" + bytes(range(32)), b"\x3e" + bytes(range(31)))
     with pytest.raises(MessageRejected, match="expected digests of 32 bytes, in batch 12 of a footer"):
         parse_footer(short)
+
+
+def test_an_entry_that_another_writer_made_is_read_too() -> None:
+    """Avro allows blocks that say their size in bytes; ours do not."""
+    entry = JournalEntry(3, "s", 1, (("A", "{}"), ("B", "{}")), None)
+    value = entry_record(TOPICS, 0, entry).value or b""
+    plain = b"\x04" + b"\x02A\x04{}" + b"\x02B\x04{}"
+    assert plain in value
+    sized = b"\x03" + b"\x14" + plain[1:]  # minus two items, of ten bytes
+    assert parse_entry(value.replace(plain, sized)) == entry
