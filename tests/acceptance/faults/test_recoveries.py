@@ -43,14 +43,18 @@ def test_a_database_that_is_lost_under_load_is_as_if_nothing_had_happened(town: 
     town.stage.system.stack.postgres.kill()
     town.stage.system.stack.postgres.restart()
     drop(town)
-    said = json.loads(town.saga("recover", "--json"))
+    figures = town.stage.system.directory / "figures.prom"
+    said = json.loads(town.saga("recover", "--json", "--metrics", str(figures)))
     assert said["events"] > 0
+    assert f"saga_recovery_events {said['events']}.0" in figures.read_text()
     assert town.ask("select count(*) from saga.events") == [(said["events"],)]
     town.orchestrator("next")
     town.transfer(20)
     town.settle()
     town.prove()
-    assert json.loads(town.saga("verify", "--json"))["equal"] is True
+    figures = town.stage.system.directory / "figures.prom"
+    assert json.loads(town.saga("verify", "--json", "--metrics", str(figures)))["equal"] is True
+    assert "saga_verify_differences 0.0" in figures.read_text()
     assert "shard 1: " in town.saga("verify", "--chain")
     again = town.stage.system.stack.create_database(f"{town.settings.namespace}_again")
     live = rows(town)
