@@ -149,7 +149,7 @@ class Participant(Generic[Connection]):
         if workers < 1:
             raise ValueError(f"expected at least 1 worker, got {workers}")
         chosen = settings or environment.load()
-        schemas = Schemas(partial(_broker, chosen))
+        schemas = Schemas(partial(_broker, chosen), chosen.namespace)
         answering = Answering(self.name, self._exchanges.values(), schemas, parks=self._parks)
         schemas.own(answering.codecs())
         runner = Runner(
