@@ -3,6 +3,7 @@
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.errors import ConfigError
 from orchestrator.settings import SECRET_PREFIX
+from orchestrator_connectors.http.mistakes import Mistakes
 from orchestrator_connectors.http.path import PathTemplate
 from orchestrator_connectors.http.status import DEFAULTS, Meaning, Rejected, StatusMap
 
@@ -67,7 +69,8 @@ class HttpConfiguration:
 def load(file: Path, secrets: Mapping[str, str]) -> HttpConfiguration:
     """The configuration in ``file``, ``${NAME}`` in its headers replaced by that secret.
 
-    Raises ``ConfigError`` that says what was expected, what was found, and in which table.
+    Raises ``ConfigError`` that says what was expected, what was found, and in which table: one mistake of each command
+    and of each key of the file, all together.
     """
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -85,23 +88,34 @@ class _Reader:
 
     def configuration(self, table: Table) -> HttpConfiguration:
         where = self._file
-        _refuse_unknown(table, KEYS, where)
-        participant = _text(table, "participant", where)
-        headers = self._headers(table, where)
-        timeout_s = _seconds(table, "timeout_s", TIMEOUT_S, where)
+        participant = _text(table, "participant", where)  # without it nothing is told of the commands
+        headers: dict[str, str] = {}
+        url, timeout_s, response_bytes_max = "", TIMEOUT_S, RESPONSE_BYTES_MAX
+        mistakes = Mistakes()
+        with mistakes.noted():
+            _refuse_unknown(table, KEYS, where)
+        with mistakes.noted():
+            headers = self._headers(table, where)
+        with mistakes.noted():
+            timeout_s = _seconds(table, "timeout_s", TIMEOUT_S, where)
+        with mistakes.noted():
+            url = _url(table, where)
+        with mistakes.noted():
+            response_bytes_max = _whole(table, "response_bytes_max", RESPONSE_BYTES_MAX, where)
         tables = table.get("command", [])
+        rules: list[CommandRule] = []
         if not isinstance(tables, list) or not tables:
-            raise ConfigError(f"expected a [[command]] table for each command, got none, in {where}")
-        rules = [self._command(each, participant, headers, timeout_s) for each in cast("list[Any]", tables)]
-        names = [rule.name for rule in rules]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"expected one [[command]] for {name}, got {names.count(name)}, in {where}")
+            mistakes.note(f"expected a [[command]] table for each command, got none, in {where}")
+            tables = []
+        for each in cast("list[Any]", tables):
+            with mistakes.noted():
+                rules.append(self._command(each, participant, headers, timeout_s))
+        for name, count in Counter(rule.name for rule in rules).items():
+            if count > 1:
+                mistakes.note(f"expected one [[command]] for {name}, got {count}, in {where}")
+        mistakes.told()
         return HttpConfiguration(
-            participant=participant,
-            url=_url(table, where),
-            response_bytes_max=_whole(table, "response_bytes_max", RESPONSE_BYTES_MAX, where),
-            commands=tuple(rules),
+            participant=participant, url=url, response_bytes_max=response_bytes_max, commands=tuple(rules)
         )
 
     def _command(self, table: Any, participant: str, headers: Mapping[str, str], timeout_s: float) -> CommandRule:  # noqa: ANN401 - whatever the file has

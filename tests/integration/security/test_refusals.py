@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
-from orchestrator import AccessDenied, Client, Participant
+from orchestrator import AccessDenied, Client, Command, Participant
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.rights import Kind, Operation, Right, of_client, of_orchestrator, of_participant
 from orchestrator.errors import MessageRejected, OutcomeTimeout, ShardRefused
@@ -28,6 +28,10 @@ from tests.waiting import until
 
 SOON_S = 5
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
+
+
+class Ping(Command[None], to="preparedbank"):
+    """Never sent."""
 
 
 @pytest.fixture(autouse=True)
@@ -248,8 +252,10 @@ def test_a_right_that_a_participant_lacks(
     words: str,
 ) -> None:
     settings = granted_all_but(secured, user, of_participant(Topics(prepared.namespace), prepared.bank), *lacking)
+    bank = Participant(prepared.bank)
+    bank.handles(Ping)(lambda _command, _context: None)
     with pytest.raises(SystemExit) as ended:
-        Participant(prepared.bank).run(load({**settings, "SAGA_NAMESPACE": prepared.namespace}))
+        bank.run(load({**settings, "SAGA_NAMESPACE": prepared.namespace}))
     assert ended.value.code == 5
     assert words in capsys.readouterr().err.splitlines()[-1]
 
