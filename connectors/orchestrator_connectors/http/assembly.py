@@ -30,7 +30,7 @@ def participant_of(
                     f"expected a command that a deployed saga sends to {configuration.participant} ({known}), got "
                     f"[[command]] {rule.name}: deploy the saga first (saga deploy FILE --create-topics)"
                 )
-            made.answers(HttpExchange(rule, contract, configuration.url, sender))
+            made.answers(HttpExchange(rule, contract, configuration, sender))
     mistakes.told()
     return made
 

@@ -132,7 +132,11 @@ def connect(server: HttpServer, sender: HttpSender, tmp_path: Path) -> Callable[
 
     def made(configuration: str) -> Connector:
         file.write_text(configuration.replace("{url}", server.url))
-        participant = participant_of(load(file, {"TOKEN": "hush"}), contracts([], [BLUEPRINT], "bank"), sender)
+        participant = participant_of(
+            load(file, {"TOKEN": "hush", "LONG": "hush-hush", "BLANK": " ", "NONE": ""}),
+            contracts([], [BLUEPRINT], "bank"),
+            sender,
+        )
         return Connector(server, Answering("bank", participant._exchanges.values(), NoSchemas()))
 
     return made

@@ -27,6 +27,16 @@ REPLACED = {
     "true is no time": ("timeout_s = 5", "timeout_s = true", "expected seconds above 0"),
     "no bytes": ("max = 1000", 'max = "1 kB"', "expected a whole number from 1 as response_bytes_max, got '1 kB'"),
     "a missing secret": ("${TOKEN}", "${KEY}", "expected a secret in SAGA_SECRET__KEY of the environment, got none"),
+    "an empty secret": ("${TOKEN}", "${NONE}", "expected a secret in SAGA_SECRET__NONE, got none or one with a blank"),
+    "a blank as secret": ("${TOKEN}", "${BLANK}", "expected a secret in SAGA_SECRET__BLANK, got none or one with a"),
+    "an empty header": ('"refunds" }', '"" }', "expected a value as the header X-Desk, got none or one with a blank"),
+    "a blank at a header's end": ('"refunds" }', '"refunds " }', "expected a value as the header X-Desk, got none or"),
+    "a blank in the host": ("{url}", "http://ba nk", "expected http:// or https://"),
+    "a tab in the host": ("{url}", "http://ba\\tnk", "expected http:// or https://"),
+    "a host of another script with a blank": ("{url}", "http://exa\u00a0mple", "expected http:// or https://"),
+    "an empty part of a host": ("{url}", "http://bank..example", "expected http:// or https://"),
+    "a host that begins with a dash": ("{url}", "http://-bank-", "expected http:// or https://"),
+    "a part of a host that is too long": ("{url}", f"http://{'a' * 64}.example", "expected http:// or https://"),
     "our own header": ("X-Desk", "Idempotency-Key", "the name of a header that is not ours, got 'Idempotency-Key'"),
     "two lines in a header": ('"refunds" }', '"a\\nb" }', r"expected printable ASCII as the header X-Desk"),
     "a method that is none": ('"PUT"', '"put"', "expected a method of POST, GET, PUT, PATCH, DELETE, got 'put'"),
@@ -67,6 +77,11 @@ def test_what_is_wrong_is_said(connect: Callable[[str], Connector], before: str,
 def test_a_file_without_commands_is_refused(connect: Callable[[str], Connector]) -> None:
     with pytest.raises(ConfigError, match=r"expected a \[\[command\]\] table for each command, got none"):
         connect(CONFIGURATION[: CONFIGURATION.index("[[command]]")])
+
+
+@pytest.mark.parametrize("host", ["bank", "bank_1.example.", "10.0.0.1:80", "[::1]:80", "bücher.example", "a-b.C"])
+def test_a_host_is_taken(connect: Callable[[str], Connector], host: str) -> None:
+    assert connect(CONFIGURATION.replace("{url}", f"http://{host}"))
 
 
 def test_a_secret_is_never_told(connect: Callable[[str], Connector]) -> None:
