@@ -10,7 +10,14 @@ from typing import Final
 
 from orchestrator.broker.port import Broker, Fenced, InputLost, InputPosition, Inputs
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import BatchRefused, OrchestratorError, OwnershipLost, ShardRefused, Unavailable
+from orchestrator.errors import (
+    BatchRefused,
+    JournalUnsettled,
+    OrchestratorError,
+    OwnershipLost,
+    ShardRefused,
+    Unavailable,
+)
 from orchestrator.shard.loop import Bounds, Decide, Loop, Workplace
 from orchestrator.shard.meter import UNMEASURED, Meter
 from orchestrator.shard.relay import Relay
@@ -114,7 +121,8 @@ class Shard:
             self._store = self._plant.store.shard(self.shard)
         if self._take_over is None:
             plant = self._plant
-            self._take_over = TakeOver(Ports(self.shard, plant.topics, plant.broker, self._store, plant.crash_point))
+            ports = Ports(self.shard, plant.topics, plant.broker, self._store, plant.crash_point)
+            self._take_over = TakeOver(ports, unsettled=isinstance(self.trouble, JournalUnsettled))
         owned = self._take_over.step(now_ms)
         if owned is not None:
             self._loop = Loop(self._workplace(self._take_over.ports, owned), owned)

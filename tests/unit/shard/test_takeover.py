@@ -1,6 +1,7 @@
 """Two processes and one shard: pauses, crashes, lost answers, servers that hold things back. Nothing is lost."""
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.errors import (
     DatabaseBehind,
     DatabaseNotReady,
     FooterMissing,
+    InputsDeleted,
     TopicMismatch,
 )
 from orchestrator.shard.batch import RelayBatch
@@ -205,6 +207,20 @@ def refused(world: World, kind: type[Exception]) -> Process:
     assert type(process.trouble) is kind, process.trouble
     assert (world.store.contents(0), len(world.cluster.committed(world.topics.journal))) == before
     return process
+
+
+def test_inputs_that_were_deleted_unread_refuse_a_shard_before_anything_is_appended() -> None:
+    world = World()
+    after_some_work(world)
+    world.start("lost")
+    end = world.broker.input_ends(0)
+    world.broker.delete_inputs(0, end)
+    refused(world, InputsDeleted)
+    row = world.store.contents(0).row
+    world.store._database.tables[0].row = replace(row, next_requests=end.next_requests)  # as the text says
+    world.start("s4")
+    world.run(Process(world))
+    assert world.ended()["s4"] == "completed"
 
 
 def test_a_restored_backup_is_refused_and_mended_it_runs_by_itself() -> None:
