@@ -11,7 +11,9 @@ from typing import Final
 from orchestrator.broker.port import Broker, Fenced, InputLost, InputPosition, Inputs
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import (
+    AccessDenied,
     BatchRefused,
+    ConfigError,
     JournalUnsettled,
     OrchestratorError,
     OwnershipLost,
@@ -111,7 +113,9 @@ class Shard:
                 return self._loop.step(now_ms)
             self._step_take_over(now_ms)
             return now_ms
-        except ShardRefused as error:
+        except AccessDenied:
+            raise
+        except (ShardRefused, ConfigError) as error:  # the database or its tables are gone, and may be recovered
             return self._give_up(error, now_ms + REFUSED_PAUSE_MS)
         except (OwnershipLost, Unavailable, Fenced, InputLost, BatchRefused) as error:
             return self._give_up(error, now_ms + RETAKE_PAUSE_MS)

@@ -10,7 +10,9 @@ from orchestrator.broker.memory import CommitFault
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.crashpoints import OF_A_RUN, CrashPoint
 from orchestrator.errors import (
+    AccessDenied,
     ChainsDiverged,
+    ConfigError,
     DatabaseBehind,
     DatabaseNotReady,
     FooterMissing,
@@ -23,6 +25,8 @@ from tests.unit.shard.world import Killed, Process, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from orchestrator.store.port import ShardStore
 
 
 def crash_at(wanted: str, passes: int = 1) -> CrashPoint:
@@ -297,6 +301,31 @@ def test_a_recreated_topic_is_refused() -> None:
     specs = namespace_topics(world.topics, world.shards)
     world.broker.create([spec for spec in specs if spec.name == world.topics.requests])
     refused(world, TopicMismatch)
+
+
+def test_a_database_that_is_gone_is_waited_for_and_a_right_that_lacks_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    after_some_work(world)
+    process = Process(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(process.store, "shard", gone(ConfigError("the database does not exist")))
+        process.step()
+    assert isinstance(process.trouble, ConfigError)
+    world.now_ms += 10_000
+    process.take_over()
+    other = Process(world)
+    monkeypatch.setattr(other.store, "shard", gone(AccessDenied("the password is wrong")))
+    with pytest.raises(AccessDenied):
+        other.step()
+
+
+def gone(error: ConfigError) -> "Callable[..., ShardStore]":
+    """What connecting comes to."""
+
+    def shard(*_: object) -> "ShardStore":
+        raise error
+
+    return shard
 
 
 def test_a_recovering_database_is_refused_until_it_is_ready() -> None:
