@@ -10,10 +10,11 @@ ARGS :=
 # Tests of whole systems, which take minutes: `make test-systems`.
 SYSTEMS := tests/acceptance/faults tests/acceptance/test_deploy.py tests/integration/security \
 	tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
-# How often `make test-crash` kills the orchestrator at each of its crash points.
+# How often `make test-crash` kills the orchestrator at each of its crash points, and `make test-recovery` drops the
+# database.
 REPEAT := 1
 
-.PHONY: help setup demo test test-unit test-integration test-systems test-crash check format bench
+.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery check format bench
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +24,7 @@ help:
 	@echo "make test-integration  those that need the servers"
 	@echo "make test-systems      zombies, hanging transactions, lost histories, restarts, TLS, the Dockerfile: whole systems"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
+	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
@@ -44,6 +46,9 @@ test-systems: $(STAMP)
 
 test-crash: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/test_crash_points.py $(ARGS)
+
+test-recovery: $(STAMP)
+	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/faults/test_recoveries.py -k dropped $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

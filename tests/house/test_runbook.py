@@ -80,8 +80,11 @@ def test_each_reason_of_the_quarantine_is_explained() -> None:
 
 
 def test_the_metrics_of_the_alerts_exist() -> None:
-    operations = Page("docs/operations.md")
-    there = {code.partition("{")[0] for row in operations.table("| metric | what it is |") for code in codes(row[0])}
+    tables = [
+        *Page("docs/operations.md").table("| metric | what it is |"),
+        *Page("docs/recovery.md").table("| figure | |"),
+    ]
+    there = {code.partition("{")[0] for row in tables for code in codes(row[0])}
     named = set(re.findall(r"saga_[a-z_]+", sections()["Alerts"]))
     assert {"saga_shard_owned", "saga_incidents_open"} <= named <= there
 

@@ -118,7 +118,7 @@ def test_inputs_that_were_deleted_unread_are_not_passed_over_until_an_operator_s
         deleted.result()
     positions = town.ask("select shard, next_requests from saga.shards order by 1")
     second = town.orchestrator("second")
-    until(lambda: refused(second, "InputsDeleted", "out of range"))
+    until(lambda: refused(second, "InputsDeleted", "deleted unread"))
     assert town.ask("select shard, next_requests from saga.shards order by 1") == positions
     second.stop()
     as_the_runbook_says(town)

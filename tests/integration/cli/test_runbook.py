@@ -101,5 +101,5 @@ def test_every_command_of_the_page_does_what_it_is_there_for(
     assert place in said["saga quarantine list --since 2h"]
     assert said["saga verify"].endswith("equal\n")
     assert (tmp_path / "before.sql").stat().st_size > 0
-    assert "discarded by" in said["saga quarantine list --all"]
+    assert "redriven by" in said["saga quarantine list --all"]
     assert "redriven" in said["saga quarantine redrive --reason unknown_schema --since 2h --yes"]
