@@ -64,6 +64,10 @@ class SagaNotFound(RequestFailed):
     """No saga has this id."""
 
 
+class NotQuarantined(RequestFailed):
+    """The quarantine has no record at this place."""
+
+
 class RequestRefused(RequestFailed):
     """The saga's state does not allow what was asked."""
 

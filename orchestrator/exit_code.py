@@ -6,6 +6,7 @@ from orchestrator.errors import (
     AccessDenied,
     Compensated,
     ConfigError,
+    NotQuarantined,
     OrchestratorError,
     OutcomeTimeout,
     SagaNotFound,
@@ -35,7 +36,7 @@ def exit_code(error: OrchestratorError) -> ExitCode:
             return ExitCode.USAGE
         case Compensated():
             return ExitCode.COMPENSATED
-        case SagaNotFound() | UnknownDefinition():
+        case SagaNotFound() | UnknownDefinition() | NotQuarantined():
             return ExitCode.NOT_FOUND
         case _:
             return ExitCode.REFUSED

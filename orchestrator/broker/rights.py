@@ -105,6 +105,16 @@ def of_client(topics: Topics) -> list[Right]:
     ]
 
 
+def of_operator(topics: Topics) -> list[Right]:
+    """Of ``saga quarantine``, which sends records again to where they were read from."""
+    return [
+        _topic(topics.quarantine, READ, WRITE, SETTINGS),
+        _topic(topics.requests, WRITE),
+        _topic(topics.replies, WRITE),
+        _reader(topics),
+    ]
+
+
 def of_deployment(topics: Topics, participants: Iterable[str]) -> list[Right]:
     """Of ``saga deploy FILE --create-topics``; who leaves that out needs no CREATE."""
     own = [topics.requests, topics.replies, topics.journal, topics.outcomes, topics.quarantine]

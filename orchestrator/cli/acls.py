@@ -1,4 +1,4 @@
-"""`saga acls FILE`: the least rights in Kafka of the orchestrator, of each participant, of clients and of deploys."""
+"""`saga acls FILE`: the least rights in Kafka of the orchestrator, of each participant, and of who works with them."""
 
 import argparse
 import shlex
@@ -47,7 +47,8 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "acls",
         description="Print the least rights in Kafka with which the sagas of a file run: of the orchestrator, of each "
-        "participant, of clients and of `saga deploy`, as commands for `kafka-acls`. Asks and changes nothing.",
+        "participant, of clients, of `saga deploy` and `saga quarantine`, as commands for `kafka-acls`. Asks and "
+        "changes nothing.",
     )
     parser.add_argument(
         "source", metavar="FILE[:NAME]", help="a Python file; all of its sagas, or the one of this name"
@@ -58,8 +59,8 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
         type=_assignment,
         action="append",
         default=[],
-        help="who a role is: orchestrator, client, deploy or a participant's name (User:NAMESPACE-orchestrator, "
-        "User:NAMESPACE-client, User:NAMESPACE-deploy, User:PARTICIPANT)",
+        help="who a role is: orchestrator, client, deploy, operator or a participant's name "
+        "(User:NAMESPACE-orchestrator and so on, User:PARTICIPANT)",
     )
     parser.add_argument(
         "--connector",
@@ -127,6 +128,7 @@ def _roles(topics: Topics, theirs: Mapping[str, _Work], principals: Mapping[str,
         "orchestrator": ("runs `saga run`", rights.of_orchestrator(topics, theirs)),
         "client": ("starts sagas and waits for them", rights.of_client(topics)),
         "deploy": ("runs `saga deploy FILE --create-topics`", rights.of_deployment(topics, theirs)),
+        "operator": ("looks into the quarantine with `saga quarantine`", rights.of_operator(topics)),
     }
     clash = sorted(own.keys() & theirs.keys())
     if clash:

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "list": "sagas, by status, name or label",
     "cancel": "undo a saga",
     "incidents": "what waits for an operator",
+    "quarantine": "what could not be read or sent: look at it, send it again, or put it down",
     "retry": "try again at once what waits, in an incident or for its next attempt",
     "compile": "a saga's blueprint, as JSON",
     "diagram": "a saga as a Mermaid diagram",

@@ -2,9 +2,16 @@
 
 import argparse
 import math
+import re
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 
+from orchestrator.clock import now_ms
 from orchestrator.errors import ConfigError
+
+_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+_UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def positive(text: str) -> int:
@@ -23,6 +30,20 @@ def duration(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
     return seconds
+
+
+def moment(text: str) -> int:
+    """Milliseconds since 1970: RFC 3339 with an offset, or how long ago (``90s``, ``30m``, ``2h``, ``7d``)."""
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        return now_ms() - int(ago[1]) * _UNIT_MS[ago[2]]
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"expected 2h, 7d or a time like 2026-01-31T12:00:00Z, got {text!r}")
+    return round(found.timestamp() * 1_000)
 
 
 def where(text: str) -> tuple[str, str]:

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from orchestrator.cli import servers
+from orchestrator.cli.consent import ask
 from orchestrator.cli.options import positive
 from orchestrator.cli.output import print_json
 from orchestrator.crashpoints import kill_at, nowhere
-from orchestrator.errors import ConfigError
 from orchestrator.exit_code import ExitCode
 from orchestrator.operations.textfile import Textfile
 from orchestrator.recovery.course import Course, Plan
@@ -77,12 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _ask(dropped: Sequence[Plan], namespace: str) -> None:
     """Raises ``ConfigError`` unless a person says yes."""
     rows = ", ".join(f"{each.shard} ({each.row.seq} batches)" for each in dropped)
-    question = f"the rows of these shards of {namespace} will be deleted, and made again from the journal: {rows}"
-    if not sys.stdin.isatty():
-        raise ConfigError(f"{question}: expected a yes, got nobody to ask: `saga recover --yes`")
-    print(question, file=sys.stderr)
-    if input("delete them? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise ConfigError("expected a yes, got none: nothing was changed")
+    told = f"the rows of these shards of {namespace} will be deleted, and made again from the journal: {rows}"
+    ask(told, "delete them?", "saga recover --yes")
 
 
 @dataclass

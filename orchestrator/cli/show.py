@@ -1,10 +1,12 @@
-"""`saga show ID`: one saga as a picture and a timeline, as Postgres has it."""
+"""`saga show ID`: one saga as a picture and a timeline, as Postgres has it, or the journal alone."""
 
 import argparse
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrator.blueprint import canonical, values
 from orchestrator.blueprint.model import Json
+from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.cli import picture, servers
 from orchestrator.cli.output import print_json
 from orchestrator.cli.story import Story, lines, participant_of
@@ -15,10 +17,15 @@ from orchestrator.engine import events, state
 from orchestrator.engine.state import Compensated, Compensating, Completed, Incident, SagaState
 from orchestrator.errors import SagaNotFound
 from orchestrator.exit_code import ExitCode
-from orchestrator.store.reader import ListedEvent, ListedSaga, Reader, open_reader
+from orchestrator.recovery.chronicle import read_chronicle
+from orchestrator.store.reader import ListedEvent, Reader, open_reader
+from orchestrator.wire.topics import Topics
 
 if TYPE_CHECKING:
     from orchestrator.cli.main import Subparsers
+
+_Read: TypeAlias = tuple[int, list[ListedEvent], Story]
+"""Shard, events, and all of it for a person."""
 
 
 def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
@@ -29,43 +36,64 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
         "✓ done, ↩ undone, ✗ rejected, … waiting, ? unknown, ⚠ an operator must act, · not reached.",
     )
     parser.add_argument("id", metavar="ID", help="the saga's id")
+    parser.add_argument(
+        "--from-journal", action="store_true", help="as the journal in Kafka tells it; needs no database, and more time"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the saga and print it. Raises ``SagaNotFound``."""
-    loaded = servers.load()
-    with open_reader(loaded.need_database(), loaded.namespace) as reader:
-        listed, rows, story = _read(reader, arguments.id)
+    shard, rows, story = (_from_journal if arguments.from_journal else _from_database)(arguments.id)
     if arguments.json:
-        print_json(_json(listed, rows, story))
+        print_json(_json(shard, rows, story))
     else:
         print_text("\n".join(lines(story)))
     return ExitCode.OK
 
 
-def _read(reader: Reader, saga_id: str) -> tuple[ListedSaga, list[ListedEvent], Story]:
+def _from_journal(saga_id: str) -> _Read:
+    loaded = servers.load_with_kafka()
+    with closing(KafkaBroker.of(loaded)) as broker:
+        found = read_chronicle(broker, Topics(loaded.namespace), saga_id)
+    if found is None:
+        raise SagaNotFound(f"no saga of the journal has the id {saga_id!r}: see SAGA_NAMESPACE={loaded.namespace}")
+    entries = [_entry(row) for row in found.events]
+    return found.shard, found.events, Story(found.state, published=True, blueprint=found.blueprint, entries=entries)
+
+
+def _from_database(saga_id: str) -> _Read:
+    loaded = servers.load()
+    with open_reader(loaded.need_database(), loaded.namespace) as reader:
+        return _read(reader, saga_id)
+
+
+def _read(reader: Reader, saga_id: str) -> _Read:
     with reader.one_moment():
         listed = reader.get_saga(saga_id)
         if listed is None:
             raise SagaNotFound(f"no saga has the id {saga_id!r}: `saga list` shows those that there are")
         rows = reader.events_of(saga_id)
         text = reader.definition(listed.saga.saga, listed.saga.blueprint)
-    entries = [Entry(events.decode(row.event.type, row.event.data), row.published) for row in rows]
     blueprint = None if text is None else canonical.loads(text)
-    return listed, rows, Story(state.loads(listed.saga.state), listed.published, blueprint, entries)
+    story = Story(state.loads(listed.saga.state), listed.published, blueprint, [_entry(row) for row in rows])
+    return listed.shard, rows, story
 
 
-def _json(listed: ListedSaga, rows: list[ListedEvent], story: Story) -> Json:
+def _entry(row: ListedEvent) -> Entry:
+    return Entry(events.decode(row.event.type, row.event.data), row.published)
+
+
+def _json(shard: int, rows: list[ListedEvent], story: Story) -> Json:
     now = story.state
     return {
         "saga_id": now.saga_id,
         "saga": now.saga,
         "status": now.status.value,
         "blueprint": now.blueprint,
-        "shard": listed.shard,
-        "published": listed.published,
+        "shard": shard,
+        "published": story.published,
         "started_at": instant(now.started_ms),
         "ended_at": optional_instant(now.ended_ms),
         "input": values.plain(now.origin.input),

@@ -83,10 +83,17 @@ def _row(state: SagaState) -> SagaRow:
         version=state.version,
         state=saga_state.dumps(state),
         due_ms=state.due_ms,
-        labels=json.dumps(values.plain(dict(state.labels)), sort_keys=True) if state.labels else "{}",
+        labels=_labels(state),
         started_ms=state.started_ms,
         ended_ms=state.ended_ms,
     )
+
+
+def _labels(state: SagaState) -> str:
+    """As tables give them back: whoever compares rows compares texts."""
+    if not state.labels:
+        return "{}"
+    return json.dumps(values.plain(dict(state.labels)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _incident_rows(state: SagaState) -> list[IncidentRow]:

@@ -4,14 +4,19 @@ Headers: ``quarantine_reason`` (a word), ``quarantine_text`` (for a person), ``q
 (``topic/partition/offset`` of what was read), ``quarantine_key`` (its key), and the record's own headers with
 ``original_`` before their names. The key is the source. Nothing here is ever larger than the topic allows: a record
 that cannot be sent would block its shard for ever.
+
+Nothing is changed or deleted here. What an operator did about a record is another record behind it in the same
+partition, a *settlement*: ``quarantine_settles`` (the offset of the record), ``quarantine_settled`` (``redriven`` or
+``discarded``), ``quarantine_by`` (who); its timestamp says when, and its key is that of the record. The first counts.
 """
 
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.model import Message
 from orchestrator.blueprint.values import dumps
 from orchestrator.wire.command import Command
-from orchestrator.wire.headers import ID, SUBJECT, TYPE, place_of
+from orchestrator.wire.headers import COMMANDID, FORWARDEDFROM, ID, SUBJECT, TYPE, place_of
 from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
 
@@ -24,6 +29,15 @@ HEADERS_LEFT_OUT: Final = "quarantine_headers_left_out"
 VALUE_BYTES: Final = "quarantine_value_bytes"
 """How long the value was, when only its beginning is here."""
 ORIGINAL: Final = "original_"
+
+SETTLES: Final = "quarantine_settles"
+SETTLED: Final = "quarantine_settled"
+BY: Final = "quarantine_by"
+REDRIVEN: Final = "redriven"
+DISCARDED: Final = "discarded"
+Manner = Literal["redriven", "discarded"]
+DIGITS_MAX: Final = 19
+"""Of an offset, a signed 64-bit number; Python refuses to read texts of thousands of digits."""
 
 TEXT_MAX: Final = 4_000
 HEADERS_MAX: Final = 100
@@ -91,3 +105,111 @@ def unsent_record(topics: Topics, shard: int, command: UnsentCommand, text: str)
 
 def _why(reason: str, text: str) -> Headers:
     return (REASON, reason.encode()), (TEXT, text[:TEXT_MAX].encode(errors="backslashreplace"))
+
+
+# ---------------------------------------------------------------- read
+
+
+@frozen
+class Quarantined:
+    """What a record of the quarantine says; written by anybody, so nothing here is sure."""
+
+    partition: int
+    offset: int
+    at_ms: int
+    reason: str
+    text: str
+    source: str | None
+    """``topic/partition/offset`` of what was read; None: a command that was never sent."""
+    type: str
+    id: str
+    """Of the command that is answered, else of the message itself."""
+    saga_id: str
+
+    @property
+    def place(self) -> str:
+        """``partition/offset``: how a person names it."""
+        return f"{self.partition}/{self.offset}"
+
+    @property
+    def topic(self) -> str | None:
+        """The topic that it was read from."""
+        return None if self.source is None else self.source.partition("/")[0]
+
+
+@frozen
+class Settlement:
+    """What was done about the record at ``offset`` of the same partition."""
+
+    offset: int
+    manner: Manner
+    by: str
+    at_ms: int
+
+
+def parse_quarantined(record: IncomingRecord) -> Quarantined:
+    """What ``record`` says, whoever wrote it; what lacks is empty."""
+    found = _texts(record)
+    return Quarantined(
+        partition=record.partition,
+        offset=record.offset,
+        at_ms=record.timestamp_ms,
+        reason=found.get(REASON, ""),
+        text=found.get(TEXT, ""),
+        source=found.get(SOURCE),
+        type=found.get(f"{ORIGINAL}{TYPE}", ""),
+        id=found.get(f"{ORIGINAL}{COMMANDID}") or found.get(f"{ORIGINAL}{ID}", ""),
+        saga_id=found.get(f"{ORIGINAL}{SUBJECT}") or found.get(KEY, ""),
+    )
+
+
+def original_of(record: IncomingRecord, topics: Topics, shards: int) -> OutgoingRecord | str:
+    """The record that was put away, to where it was read from; or why it cannot be sent there again.
+
+    Key, headers and value are what they were, but for ``ce_forwardedfrom``: it may be forwarded once more.
+    """
+    found = dict(record.headers)
+    source = found.get(SOURCE)
+    if source is None:
+        return "a command that was never sent: its step was told so, and the saga has gone on without it"
+    place = source.decode(errors="replace").split("/")
+    if place[0] not in (topics.requests, topics.replies) or not _is_partition(place[1:2], shards):
+        return f"expected to go to {topics.requests} or {topics.replies}, got the place {'/'.join(place)!r}"
+    key = found.get(KEY)
+    if HEADERS_LEFT_OUT in found or VALUE_BYTES in found or (key is not None and len(key) >= KEPT_BYTES_MAX):
+        return f"only its beginning is kept, it was larger than {KEPT_BYTES_MAX} bytes or {HEADERS_MAX} headers"
+    headers = [(name.removeprefix(ORIGINAL), value) for name, value in record.headers if name.startswith(ORIGINAL)]
+    kept = tuple(header for header in headers if header[0] != FORWARDEDFROM)
+    return OutgoingRecord(place[0], int(place[1]), key, kept, record.value)
+
+
+def _is_partition(parts: list[str], shards: int) -> bool:
+    return len(parts) == 1 and (number := _whole(parts[0])) is not None and number < shards
+
+
+def settlement_record(record: IncomingRecord, manner: Manner, by: str) -> OutgoingRecord:
+    """Tell everybody that ``record``, of the quarantine, is settled, and by whom."""
+    headers = (
+        (SETTLES, b"%d" % record.offset),
+        (SETTLED, manner.encode()),
+        (BY, by[:TEXT_MAX].encode(errors="backslashreplace")),
+    )
+    return OutgoingRecord(record.topic, record.partition, record.key, headers, None)
+
+
+def parse_settlement(record: IncomingRecord) -> Settlement | None:
+    """What ``record`` settles; None: it is none, but a quarantined one."""
+    found = _texts(record)
+    offset, manner = _whole(found.get(SETTLES, "")), found.get(SETTLED)
+    if offset is None or manner not in (REDRIVEN, DISCARDED):
+        return None
+    return Settlement(offset, manner, found.get(BY, ""), record.timestamp_ms)
+
+
+def _whole(text: str) -> int | None:
+    is_number = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+    return int(text) if is_number else None
+
+
+def _texts(record: IncomingRecord) -> dict[str, str]:
+    return {name: value.decode(errors="backslashreplace") for name, value in record.headers}

@@ -1,17 +1,21 @@
 """Servers whose history is not the one that was: refused by name, nothing is changed, and the right one goes on."""
 
+import json
 import signal
 import subprocess
 from contextlib import closing
 from dataclasses import replace
 
+import psycopg
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from examples.money_transfer.saga import money_transfer
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.local.postgres import binary
 from tests.acceptance.faults.town import ALL, SHARDS, Orchestrator, Town
+from tests.page import Page
 from tests.waiting import until
 
 
@@ -91,7 +95,10 @@ def test_a_topic_recreated_under_a_running_process_is_refused(town: Town) -> Non
     assert town.heads() == before
 
 
-def test_inputs_that_were_deleted_unread_are_not_passed_over(town: Town) -> None:
+(SET_OFFSETS,) = Page("docs/runbook.md").listings("sql")
+
+
+def test_inputs_that_were_deleted_unread_are_not_passed_over_until_an_operator_says_so(town: Town) -> None:
     first = town.orchestrator("first")
     town.transfer(10)
     town.settle()
@@ -103,7 +110,7 @@ def test_inputs_that_were_deleted_unread_are_not_passed_over(town: Town) -> None
             return sum(broker.input_ends(shard).next_requests for shard in ALL)
 
         before = ends()
-        town.transfer(10)
+        lost = town.transfer(10)
         until(lambda: ends() >= before + 10)
     admin = AdminClient({"bootstrap.servers": town.stage.kafka})
     below = [TopicPartition(each.topic, each.partition, OFFSET_END) for each in requests]
@@ -113,3 +120,26 @@ def test_inputs_that_were_deleted_unread_are_not_passed_over(town: Town) -> None
     second = town.orchestrator("second")
     until(lambda: refused(second, "InputsDeleted", "deleted unread"))
     assert town.ask("select shard, next_requests from saga.shards order by 1") == positions
+    second.stop()
+    as_the_runbook_says(town)
+    town.orchestrator("third")
+    for name in lost:  # the clients ask again, with the same ids
+        town.handles[name] = town.client.submit(money_transfer, town.orders[name].transfer, id=name)
+    town.settle()
+    town.prove()
+    assert json.loads(town.saga("verify", "--json"))["equal"] is True
+
+
+def as_the_runbook_says(town: Town) -> None:
+    """Set each shard to where its topics begin."""
+    with (
+        closing(KafkaBroker(town.stage.kafka, town.topics)) as broker,
+        psycopg.connect(town.settings.need_database()) as connection,
+    ):
+        for shard in ALL:
+            begins: list[int] = []
+            for topic in (town.topics.requests, town.topics.replies):
+                with closing(broker.history(topic, shard)) as history:
+                    begins.append(history.bounds()[0])
+            told = SET_OFFSETS.replace("40", str(begins[0])).replace("17", str(begins[1]))
+            connection.execute(told.replace("shard = 3", f"shard = {shard}").encode())

@@ -1,8 +1,9 @@
 """A transfer over TLS, each side with exactly the rights that `saga acls` and docs/security.md give it."""
 
+import json
 import shlex
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import psycopg
 import pytest
 
 from orchestrator import Participant, PostgresInbox
+from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.settings import load
+from orchestrator.wire.record import OutgoingRecord
 from tests.integration.cli.conftest import SHARDS, imported, running
 from tests.integration.security.conftest import As, bindings
 from tests.integration.security.secured import Secured
 from tests.page import Page
+from tests.waiting import until
 
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
 PAGE = Page("docs/security.md")
@@ -29,6 +33,7 @@ class Roles:
     orchestrator: Mapping[str, str]
     client: Mapping[str, str]
     deploy: Mapping[str, str]
+    operator: Mapping[str, str]
     bank: Mapping[str, str]
     inbox: str
 
@@ -57,6 +62,7 @@ def roles(
         {**secured.scram(f"{namespace}-orchestrator", "o"), "SAGA_DATABASE": database},
         secured.scram(f"{namespace}-client", "c"),
         secured.scram(f"{namespace}-deploy", "d"),
+        secured.scram(f"{namespace}-operator", "o"),
         secured.mutual(f"{namespace}bank"),
         secured.database(bank, "b", namespace),
     )
@@ -80,7 +86,18 @@ def test_a_transfer_runs_with_exactly_the_rights_that_are_printed(
     assert deployed.status == 0, deployed.err
     with everything_runs(roles, namespace, file):
         started = saga_as(roles.client, "start", "money_transfer", "--input", INPUT, "--id", "t1", "--wait")
+        poison(roles, namespace)
+        until(lambda: len(json.loads(saga_as(roles.operator, "quarantine", "list", "--json").out)) == 2)
+        redriven = saga_as(roles.operator, "quarantine", "redrive", "--since", "1h", "--yes")
     assert (started.status, started.out) == (0, "t1 completed: balance=12.5\n")
+    assert (redriven.status, redriven.err) == (0, "")
+
+
+def poison(roles: Roles, namespace: str) -> None:
+    """A request and a reply that nobody can read, from those who may write there."""
+    for role, topic in ((roles.client, f"{namespace}.requests"), (roles.bank, f"{namespace}.replies")):
+        with closing(KafkaBroker.of(load({**role, "SAGA_NAMESPACE": namespace}))) as broker:
+            broker.publish([OutgoingRecord(topic, 0, None, (), b"poison")])
 
 
 def test_the_page_lists_the_settings_that_are_used_here(secured: Secured, user: str) -> None:
@@ -100,5 +117,6 @@ def test_the_command_of_the_page_is_one(namespace: str, file: Path, saga_as: As,
         "User:CN=orchestrator",
         f"User:{namespace}-client",
         f"User:{namespace}-deploy",
+        f"User:{namespace}-operator",
         f"User:{namespace}bank",
     }

@@ -23,6 +23,7 @@ def test_each_role_has_a_principal_of_its_own(capsys: pytest.CaptureFixture[str]
         "# orchestrator, User:shop-orchestrator: runs `saga run`",
         "# client, User:shop-client: starts sagas and waits for them",
         "# deploy, User:shop-deploy: runs `saga deploy FILE --create-topics`",
+        "# operator, User:shop-operator: looks into the quarantine with `saga quarantine`",
         "# bank, User:CN=bank, O=shop: answers bank.commands",
     ]
     assert (
@@ -85,7 +86,7 @@ def test_a_connector_reads_what_is_deployed_too(capsys: pytest.CaptureFixture[st
 
 def test_the_principal_of_nobody_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["acls", FILE, "--principal", "banque=User:x"]) == 2
-    assert "one of orchestrator, client, deploy, bank, got 'banque'" in capsys.readouterr().err
+    assert "one of orchestrator, client, deploy, operator, bank, got 'banque'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["acls", FILE, "--principal", "bank=x"])
     assert "expected ROLE=User:NAME, got 'bank=x'" in capsys.readouterr().err

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 
+from examples.money_transfer.saga import Deposit, Receipt, Transfer
+from orchestrator import Saga, saga, seconds
 from orchestrator.errors import ChainsDiverged, DatabaseBehind, JournalCorrupt
 from orchestrator.recovery.loading import Step
 from orchestrator.recovery.verify import Verified, prove, verify, verify_definitions
 from orchestrator.store.memory.tables import ShardTables
 from orchestrator.store.port import Definition
 from tests.unit.recovery.scene import SHARDS, namespace_of, recover, worked
-from tests.unit.shard.world import World, saga_on
+from tests.unit.shard.world import Process, World, saga_on
 
 
 def verified(world: World, shard: int = 0) -> Verified:
@@ -66,6 +68,25 @@ def test_equal_states_have_equal_hashes_whoever_wrote_the_rows() -> None:
     before = [each.database for each in verified(world).tables[:3]]
     recover(world, wipe=True)
     assert [each.database for each in verified(world).tables[:3]] == before
+
+
+@saga(timeout=seconds(10))
+def labelled(s: Saga, transfer: Transfer) -> Receipt:
+    s.label(customer=transfer.source, grüße=transfer.target)
+    return s.pivot("deposit", Deposit(account=transfer.target, amount=transfer.amount))
+
+
+def test_labels_are_equal_whichever_way_a_table_writes_them() -> None:
+    world = World(blueprint=labelled.compile())
+    process = Process(world)
+    process.take_over()
+    process.catalogue.refresh()
+    process.catalogue.save()
+    world.start("s", "ü", saga="labelled")
+    world.run(process)
+    (row,) = world.store.contents(0).sagas
+    assert row.labels == '{"customer":"a","grüße":"ü"}'
+    assert verified(world).differences == []
 
 
 def change_event(tables: ShardTables) -> str:
