@@ -10,11 +10,11 @@ ARGS :=
 # Tests of whole systems, which take minutes: `make test-systems`.
 SYSTEMS := tests/acceptance/faults tests/acceptance/test_deploy.py tests/integration/security \
 	tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
-# How often `make test-crash` kills the orchestrator at each of its crash points, and `make test-recovery` drops the
-# database.
+# How often `make test-crash` kills the orchestrator at each of its crash points, `make test-recovery` drops the database,
+# `make test-restarts` restarts the broker.
 REPEAT := 1
 
-.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery check format bench
+.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery test-restarts check format bench
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make test-systems      zombies, hanging transactions, lost histories, restarts, TLS, the Dockerfile: whole systems"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
+	@echo "make test-restarts     the only Kafka broker restarted under load, REPEAT=5 times"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
@@ -49,6 +50,9 @@ test-crash: $(STAMP)
 
 test-recovery: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/faults/test_recoveries.py -k dropped $(ARGS)
+
+test-restarts: $(STAMP)
+	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/faults/test_kafka_restarts.py $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

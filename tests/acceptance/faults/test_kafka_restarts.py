@@ -1,5 +1,6 @@
 """The only Kafka broker is restarted again and again under load, politely and by kill -9 in turns."""
 
+import os
 from collections.abc import Generator
 
 import pytest
@@ -9,7 +10,8 @@ from tests.acceptance.faults.town import COMMANDS, Orchestrator, Stage, Town, st
 from tests.servers import new_directory
 from tests.waiting import until
 
-RESTARTS = 5
+RESTARTS = max(2, int(os.environ.get("SAGA_TEST_REPEAT", "1")))
+"""Politely and by kill -9 in turns: `make test-restarts REPEAT=5`."""
 ALMOST_ALWAYS_LED = {
     # A lone broker has nobody to give its partitions to.
     "controlled.shutdown.enable": "false",
