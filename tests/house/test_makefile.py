@@ -99,7 +99,18 @@ def test_without_a_python_it_says_what_is_missing_and_makes_nothing(computer: Co
 
 @pytest.mark.parametrize(
     "target",
-    ["demo", "test", "test-unit", "test-integration", "test-systems", "test-crash", "check", "format", "bench"],
+    [
+        "demo",
+        "test",
+        "test-unit",
+        "test-integration",
+        "test-systems",
+        "test-crash",
+        "chaos",
+        "check",
+        "format",
+        "bench",
+    ],
 )
 def test_every_target_sets_itself_up(computer: Computer, target: str) -> None:
     computer.install("python3", "3.11.9")
@@ -115,6 +126,7 @@ def test_make_alone_names_the_targets(computer: Computer) -> None:
         "test-integration",
         "test-systems",
         "test-crash",
+        "chaos",
         "check",
         "format",
         "bench",

@@ -4,20 +4,12 @@ from collections.abc import Generator
 
 import pytest
 
+from chaos.listeners import ALMOST_ALWAYS_LED
 from tests.acceptance.faults.town import Stage, Town, stage_in
 from tests.servers import new_directory
 from tests.waiting import until
 
 RESTARTS = 5
-ALMOST_ALWAYS_LED = {
-    # A lone broker has nobody to give its partitions to.
-    "controlled.shutdown.enable": "false",
-    # Killed and started again, it is fenced when its former session ends: mostly before it serves, then.
-    "broker.session.timeout.ms": "1500",
-    "broker.heartbeat.interval.ms": "250",
-}
-"""So that hardly ever a partition is without a leader while a transaction ends: Kafka takes such a one for deleted, and
-may lose the marker (KAFKA-20734, docs/reliability.md)."""
 
 
 @pytest.fixture(scope="module")
