@@ -20,6 +20,10 @@ from orchestrator.local.ports import HOST
 SHARDS: Final = 4
 SESSION_MS: Final = 2_000
 COMMANDS: Final = "bank.commands"
+NO_SERVER: Final = frozenset({int(ExitCode.UNAVAILABLE)})
+"""Exit statuses of a program of ours that had to end for want of a server."""
+TRACEBACK: Final = 1
+"""The example's bank connects to its database before it runs, and does not catch what that raises."""
 KAFKA_SETTINGS: Final = {
     **ALMOST_ALWAYS_LED,
     "group.min.session.timeout.ms": str(SESSION_MS),
@@ -150,12 +154,10 @@ def city_in(directory: Path) -> Generator[City]:
             def process(name: str, line: list[str], environment: Mapping[str, str], excused: frozenset[int]) -> Process:
                 return Process(name, lambda own: system.service(name, line, {**environment, **own}), excused)
 
-            # The example connects to its database before it runs, and ends with a traceback where there is none.
-            participant = process("participant", [sys.executable, str(EXAMPLE / "bank.py")], bank, frozenset({1, 5}))
-            orchestrators = [
-                process(f"orchestrator-{slot}", [*SAGA, "run"], ways, frozenset({int(ExitCode.UNAVAILABLE)}))
-                for slot in range(SLOTS)
-            ]
+            participant = process(
+                "participant", [sys.executable, str(EXAMPLE / "bank.py")], bank, NO_SERVER | {TRACEBACK}
+            )
+            orchestrators = [process(f"orchestrator-{slot}", [*SAGA, "run"], ways, NO_SERVER) for slot in range(SLOTS)]
             try:
                 yield City(system, bank_database, participant, orchestrators, postgres, kafka)
             finally:  # politely they would wait for servers that are being stopped
