@@ -168,7 +168,9 @@ def _report(show: Show, result: Result, seed: int) -> None:
     found = verdict.audit
     rows += [
         ("take-overs", f"{len(found.journal.owners):,}"),
-        ("commands, replies, events", f"{found.commands:,}, {found.replies:,}, {found.journal.events:,}"),
+        ("commands", f"{found.commands:,}"),
+        ("replies", f"{found.replies:,}"),
+        ("events", f"{found.journal.events:,}"),
         ("incidents", f"{found.journal.incidents:,}"),
         ("Kafka, librdkafka", f"{kafka_version()}, {confluent_kafka.libversion()[0]}"),
         ("Postgres, Python", f"{result.postgres}, {platform.python_version()}"),

@@ -37,7 +37,7 @@ class Deed(Enum):
     """How it is broken."""
 
     KILLED = "killed (SIGKILL)"
-    KILLED_AT_A_POINT = "killed, and its successor killed at a crash point"
+    KILLED_AT_A_POINT = "killed, its successor at a crash point"
     STOPPED = "stopped (SIGSTOP), and continued"
     RESTARTED = "restarted politely"
     MOVED = "joins or leaves"
