@@ -10,7 +10,8 @@ ARGS :=
 # Tests of whole systems, which take minutes: `make test-systems`.
 SYSTEMS := tests/acceptance/faults tests/acceptance/test_chaos.py tests/acceptance/test_deploy.py \
 	tests/integration/security tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
-# How often `make test-crash` kills the orchestrator at each of its crash points.
+# How often `make test-crash` kills the orchestrator at each of its crash points, and `make test-recovery` drops the
+# database.
 REPEAT := 1
 # `make chaos`: how many transfers and kills; after how many minutes nothing new is begun (empty: never); what the faults
 # are drawn from (empty: anything, it is told).
@@ -19,7 +20,7 @@ KILLS := 20
 MINUTES :=
 SEED :=
 
-.PHONY: help setup demo test test-unit test-integration test-systems test-crash chaos check format bench
+.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery chaos check format bench
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +30,7 @@ help:
 	@echo "make test-integration  those that need the servers"
 	@echo "make test-systems      zombies, hanging transactions, lost histories, restarts, TLS, the Dockerfile: whole systems"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
+	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
 	@echo "make chaos             SAGAS=2000 transfers, KILLS=20 and as many other faults by SEED=…, for MINUTES=… at most"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
@@ -51,6 +53,9 @@ test-systems: $(STAMP)
 
 test-crash: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/test_crash_points.py $(ARGS)
+
+test-recovery: $(STAMP)
+	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/faults/test_recoveries.py -k dropped $(ARGS)
 
 chaos: $(STAMP)
 	$(BIN)/python -m chaos --sagas $(SAGAS) --kills $(KILLS) $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED)) $(ARGS)

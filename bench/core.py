@@ -76,7 +76,7 @@ class Core:
             exchange_of(checked("bank", Refund, refund)),
             exchange_of(checked("bank", Deposit, deposit)),
         ]
-        schemas = Schemas(lambda _: self._broker)
+        schemas = Schemas(lambda _: self._broker, NAMESPACE)
         self._answering = Answering("bank", handlers, schemas)
         schemas.own(self._answering.codecs())
         self._head = Head(0, bytes(32), 0, 0, 0)

@@ -71,9 +71,7 @@ class Service:
             self.check()
         catalogue = Catalogue(self._broker, self._topics, self._store.save_definitions)
         try:
-            # Before any shard is taken: the table shows what runs, and no saga in flight lacks its blueprint.
-            catalogue.refresh()
-            catalogue.save()
+            catalogue.refresh()  # before any shard is taken: no saga in flight lacks its blueprint
             housekeeping = Housekeeping(self._broker, catalogue, self._store, self._crash_point)
             self._runner = Runner(self._plant(catalogue), housekeeping)
             if self._stopping.is_set():  # asked for before there was anything to stop

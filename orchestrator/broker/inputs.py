@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from orchestrator.broker import configuration
 from orchestrator.broker.client import made
-from orchestrator.broker.port import InputLost, InputPosition
+from orchestrator.broker.port import InputLost, InputPosition, inputs_deleted
 from orchestrator.broker.translation import ConnectionTrouble, Local, error_of
 from orchestrator.errors import InputsDeleted
 from orchestrator.wire.record import IncomingRecord
@@ -114,12 +114,7 @@ class KafkaInputs:
 
     def _lost(self, error: KafkaError) -> InputLost | InputsDeleted:
         if error.code() == Local.AUTO_OFFSET_RESET:  # what "auto.offset.reset=error" says to an offset out of range
-            return InputsDeleted(
-                f"Kafka: expected to {self._doing} from offsets {tuple(self._next.values())} on, got {error.str()}: "
-                f"what comes next was deleted unread, or the topics are not those of this database. None is skipped: "
-                f"have it sent again, then set next_requests and next_replies of the shard to what is there, in the "
-                f"table saga.shards"
-            )
+            return inputs_deleted(self._doing, self.position(), error.str())
         return InputLost(f"Kafka: expected to {self._doing}, got {error.name()}: {error.str()}: take over again")
 
     def position(self) -> InputPosition:

@@ -110,6 +110,12 @@ class KafkaBroker:
         return InputPosition(*self._admin.high_watermarks(places))
 
     @waiting()
+    def input_beginnings(self, shard: int) -> InputPosition:
+        """See the port."""
+        places = [(self.names.requests, shard), (self.names.replies, shard)]
+        return InputPosition(*self._admin.beginnings(places))
+
+    @waiting()
     def topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         """See the port."""
         return self._admin.topics(names)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import InputsDeleted, OrchestratorError
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 
 
@@ -65,6 +65,15 @@ class InputPosition:
 
     next_requests: int
     next_replies: int
+
+
+def inputs_deleted(doing: str, at: InputPosition, got: str) -> InputsDeleted:
+    """What stops a shard whose next inputs are not there, ``doing`` what needs them; ``got`` says what is there."""
+    return InputsDeleted(
+        f"Kafka: expected to {doing} from offsets {at.next_requests} and {at.next_replies} on, got {got}: what comes "
+        f"next was deleted unread, or the topics are not those of this database. None is skipped: have it sent again, "
+        f"then set next_requests and next_replies of the shard to what is there, in the table saga.shards"
+    )
 
 
 class Membership(Protocol):
@@ -196,6 +205,10 @@ class Broker(Protocol):
 
     def input_ends(self, shard: int) -> InputPosition:
         """High watermarks of both inputs, read_uncommitted: an answer behind an open transaction counts."""
+        ...
+
+    def input_beginnings(self, shard: int) -> InputPosition:
+        """The first offsets of both inputs that were not deleted."""
         ...
 
     def topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from orchestrator import telemetry
 from orchestrator.cli import servers
 from orchestrator.cli.options import positive
+from orchestrator.errors import ConfigError
 from orchestrator.exit_code import ExitCode
 from orchestrator_connectors.http import configuration
-from orchestrator_connectors.http.assembly import participant_of
+from orchestrator_connectors.http.assembly import participant_of, unanswered
 from orchestrator_connectors.http.contract import deployed
 from orchestrator_connectors.http.sender import HttpSender
 
@@ -48,8 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
     telemetry.configure(json=True if arguments.json else None)
     chosen = configuration.load(arguments.configuration, loaded.secrets)
     with HttpSender(arguments.workers, chosen.response_bytes_max) as sender:
-        participant = participant_of(chosen, deployed(loaded, chosen.participant), sender)
+        contracts = deployed(loaded, chosen.participant)
+        participant = participant_of(chosen, contracts, sender)
         if arguments.check:
+            missing = unanswered(chosen, contracts)
+            if missing:
+                raise ConfigError(
+                    f"expected a [[command]] for each command that deployed sagas send to {chosen.participant}, got "
+                    f"none for {', '.join(missing)}, in {arguments.configuration}: they will fail"
+                )
             print(f"{arguments.configuration} fits what is deployed: {len(chosen.commands)} commands to {chosen.url}")
         else:
             participant.run(loaded, workers=arguments.workers)

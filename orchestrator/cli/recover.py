@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from orchestrator.cli.output import print_json
 from orchestrator.crashpoints import kill_at, nowhere
 from orchestrator.errors import ConfigError
 from orchestrator.exit_code import ExitCode
+from orchestrator.operations.textfile import Textfile
 from orchestrator.recovery.course import Course, Plan
 from orchestrator.recovery.loading import Step
 from orchestrator.recovery.recovery import Recovery, survey
@@ -43,6 +45,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
     parser.add_argument("--wipe", action="store_true", help="delete all rows first, and rebuild every shard")
     parser.add_argument("--yes", action="store_true", help="do not ask before rows are deleted")
     parser.add_argument("--processes", type=positive, metavar="N", help="that load at a time (one for a processor)")
+    parser.add_argument("--metrics", type=Path, metavar="FILE", help="write figures for Prometheus' textfile collector")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -64,7 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
 
             drop = arguments.yes or bool(dropped)
             done = Recovery(namespace, load, wipe=arguments.wipe, drop=drop).run()
-    _print(done, tally.events, time.monotonic() - began, as_json=arguments.json)
+    took_s = time.monotonic() - began
+    if arguments.metrics is not None:
+        _write(done, tally.events, took_s, arguments.metrics)
+    _print(done, tally.events, took_s, as_json=arguments.json)
     return ExitCode.OK
 
 
@@ -123,6 +129,15 @@ class _Tally:
         self.events += step.events
         pace = self.events / max(0.001, time.monotonic() - self._began)
         self._bar.update(self._task, advance=step.records, pace=f"{pace:,.0f}")
+
+
+def _write(done: Sequence[Plan], events: int, took_s: float, file: Path) -> None:
+    figures = Textfile("recovery")
+    figures.set("duration_seconds", "From the first fence until the database was ready.", took_s)
+    figures.set("events", "Events that were loaded.", events)
+    points = {each.shard: max(each.footer.seq, each.row.seq if each.course is Course.KEEP else 0) for each in done}
+    figures.set_by_shard("point_batch", "The last batch that was brought back: all that anybody had seen.", points)
+    figures.write(file)
 
 
 def _print(done: Sequence[Plan], events: int, took_s: float, *, as_json: bool) -> None:

@@ -65,16 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run_several(loaded: Settings, arguments: argparse.Namespace, port: int | None) -> int:
+    supervisor = Supervisor(partial(_command, as_json=arguments.json), arguments.processes)
+
+    def roll(_number: int, _frame: FrameType | None) -> None:
+        supervisor.roll()
+
+    signal.signal(signal.SIGUSR1, roll)  # first: unheard, it would end this process
     with _service(loaded, Figures()) as service:
         service.check()  # once, and told here: children that cannot start would be started again and again
-    supervisor = Supervisor(partial(_command, as_json=arguments.json), arguments.processes)
     with endpoint.serving(port, supervisor.reports):
         stop_on_signals(supervisor, supervisor.kill)
-
-        def roll(_number: int, _frame: FrameType | None) -> None:
-            supervisor.roll()
-
-        signal.signal(signal.SIGUSR1, roll)
         supervisor.run()
     return ExitCode.OK
 

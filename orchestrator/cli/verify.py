@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.broker.kafka import KafkaBroker
@@ -12,6 +13,7 @@ from orchestrator.cli import servers
 from orchestrator.cli.options import positive
 from orchestrator.cli.output import print_json
 from orchestrator.exit_code import ExitCode
+from orchestrator.operations.textfile import Textfile
 from orchestrator.recovery.loading import Step
 from orchestrator.recovery.service import opened
 from orchestrator.recovery.verify import DIGITS, Compared, Proven, Verified, prove, verify, verify_definitions
@@ -36,6 +38,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
     )
     parser.add_argument("--chain", action="store_true", help="prove the journals from Kafka alone; needs no database")
     parser.add_argument("--rate", type=positive, metavar="N", default=RATE, help=f"events a second, at most ({RATE})")
+    parser.add_argument("--metrics", type=Path, metavar="FILE", help="write figures for Prometheus' textfile collector")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
@@ -48,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
             topics = Topics(loaded.namespace)
             _print_proven([prove(broker, topics, shard) for shard in range(loaded.shards)], as_json=arguments.json)
         return ExitCode.OK
-    return _verify(loaded, _paced(arguments.rate), as_json=arguments.json)
+    return _verify(loaded, _paced(arguments.rate), arguments.metrics, as_json=arguments.json)
 
 
-def _verify(loaded: "Settings", tell: Callable[[Step], None], *, as_json: bool) -> int:
+def _verify(loaded: "Settings", tell: Callable[[Step], None], metrics: Path | None, *, as_json: bool) -> int:
     with opened(loaded, migrating=False) as namespace:
         verified: list[Verified] = []
         for shard in range(namespace.shards):
@@ -61,6 +64,12 @@ def _verify(loaded: "Settings", tell: Callable[[Step], None], *, as_json: bool) 
         definitions = verify_definitions(namespace)
     tables = [table for each in verified for table in each.tables] + [definitions]
     differences = [each.difference for each in tables if each.difference is not None]
+    if metrics is not None:
+        figures = Textfile("verify")
+        figures.set("differences", "Tables that are not as the journal says.", len(differences))
+        batches = {each.shard: each.seq for each in verified}
+        figures.set_by_shard("batch", "The batch as of which the tables were compared.", batches)
+        figures.write(metrics)
     if as_json:
         found: Json = {
             "equal": not differences,

@@ -1,5 +1,6 @@
 """`/healthz`, `/readyz` and `/metrics` over HTTP, on the loopback address alone: nobody is asked who they are."""
 
+import sys
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -65,8 +66,15 @@ def serving(port: int | None, reports: Reports) -> Generator[int | None]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server calls it
             """A probe that is answered every few seconds is no news."""
 
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - as socketserver calls it
+            """A probe that does not wait for its answer is no news; a report that cannot be made is."""
+            error = sys.exception()
+            if not isinstance(error, OSError):
+                _log.error("a question could not be answered", exc_info=error)
+
     try:
-        server = ThreadingHTTPServer((ADDRESS, port), Handler)
+        server = Server((ADDRESS, port), Handler)
     except OSError as error:
         raise ConfigError(
             f"expected a free port for /metrics in SAGA_METRICS_PORT or --metrics-port, got {port}: {error.strerror}: "

@@ -225,6 +225,8 @@ class Intake:
 
     def _on_lost(self, _: Consumer, partitions: Sequence[TopicPartition]) -> None:
         self._leave({partition.partition for partition in partitions})
+        for worker in self._workers:
+            worker.drop()
 
     def _leave(self, partitions: set[int]) -> None:
         self._offsets.forget(partitions)

@@ -14,10 +14,11 @@ import structlog
 from orchestrator import settings as environment
 from orchestrator import telemetry
 from orchestrator.broker.kafka import KafkaBroker
-from orchestrator.errors import HandlerRefused, OrchestratorError
+from orchestrator.errors import ConfigError, HandlerRefused, OrchestratorError
 from orchestrator.exit_code import ExitCode, exit_code
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.context import Connection
+from orchestrator.participant.deployed import warn_of_unhandled
 from orchestrator.participant.event_loop import EventLoop
 from orchestrator.participant.exchange import Exchange
 from orchestrator.participant.handler_exchange import HandlerExchange, exchange_of
@@ -121,7 +122,7 @@ class Participant(Generic[Connection]):
         """Answer commands in threads of its own until ``stop``.
 
         Raises ``Unavailable`` when a server is out of reach, ``TopicMismatch`` without the topic of its commands,
-        ``ConfigError`` for settings that cannot be.
+        ``ConfigError`` for settings that cannot be, and without any handler.
         """
         self._started(settings, workers)
 
@@ -149,7 +150,12 @@ class Participant(Generic[Connection]):
         if workers < 1:
             raise ValueError(f"expected at least 1 worker, got {workers}")
         chosen = settings or environment.load()
-        schemas = Schemas(partial(_broker, chosen))
+        if not self._exchanges:
+            raise ConfigError(
+                f"expected a handler in the participant {self.name}, got none: write a function under "
+                f"@….handles(…) for each command that is sent to {self.name}, before it runs"
+            )
+        schemas = Schemas(partial(_broker, chosen), chosen.namespace)
         answering = Answering(self.name, self._exchanges.values(), schemas, parks=self._parks)
         schemas.own(answering.codecs())
         runner = Runner(
@@ -158,9 +164,10 @@ class Participant(Generic[Connection]):
         broker = KafkaBroker.of(chosen)
         try:
             runner.start(broker)
+            self._runner = runner
+            warn_of_unhandled(broker, Topics(chosen.namespace), self.name, self._exchanges)
         finally:
             broker.close()
-        self._runner = runner
         return runner
 
 

@@ -7,8 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.errors import ChainsDiverged, DatabaseBehind, FooterMissing, ShardRefused, TopicMismatch
-from orchestrator.store.port import Snapshot
+from orchestrator.broker.port import InputPosition, inputs_deleted
+from orchestrator.errors import (
+    ChainsDiverged,
+    DatabaseBehind,
+    FooterMissing,
+    InputsDeleted,
+    ShardRefused,
+    TopicMismatch,
+)
+from orchestrator.store.port import ShardRow, Snapshot
+from orchestrator.wire.topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,24 @@ def is_relayed(snapshot: Snapshot, footer: LastFooter) -> bool:
     """
     first = snapshot.outbox[0] if snapshot.outbox else None
     return first is not None and first.seq > 1 and (first.seq, first.chain) == (footer.seq, footer.chain)
+
+
+def inputs_lost(topics: Topics, row: ShardRow, beginnings: InputPosition, ends: InputPosition) -> InputsDeleted | None:
+    """Whether the inputs that come next are there. The beginnings are older than ``row``, the ends newer.
+
+    So a living owner that moves on and deletes what it has done is never taken for one whose inputs are gone.
+    """
+    at, shard = InputPosition(row.next_requests, row.next_replies), row.shard
+    if (
+        beginnings.next_requests <= at.next_requests <= ends.next_requests
+        and beginnings.next_replies <= at.next_replies <= ends.next_replies
+    ):
+        return None
+    return inputs_deleted(
+        f"read {topics.requests}[{shard}] and {topics.replies}[{shard}]",
+        at,
+        f"{beginnings.next_requests} to {ends.next_requests} and {beginnings.next_replies} to {ends.next_replies}",
+    )
 
 
 def topics_changed(shard: int, known: Mapping[str, str], found: Mapping[str, str]) -> TopicMismatch | None:

@@ -10,7 +10,16 @@ from typing import Final
 
 from orchestrator.broker.port import Broker, Fenced, InputLost, InputPosition, Inputs
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import BatchRefused, OrchestratorError, OwnershipLost, ShardRefused, Unavailable
+from orchestrator.errors import (
+    AccessDenied,
+    BatchRefused,
+    ConfigError,
+    JournalUnsettled,
+    OrchestratorError,
+    OwnershipLost,
+    ShardRefused,
+    Unavailable,
+)
 from orchestrator.shard.loop import Bounds, Decide, Loop, Workplace
 from orchestrator.shard.meter import UNMEASURED, Meter
 from orchestrator.shard.relay import Relay
@@ -104,7 +113,9 @@ class Shard:
                 return self._loop.step(now_ms)
             self._step_take_over(now_ms)
             return now_ms
-        except ShardRefused as error:
+        except AccessDenied:
+            raise
+        except (ShardRefused, ConfigError) as error:  # the database or its tables are gone, and may be recovered
             return self._give_up(error, now_ms + REFUSED_PAUSE_MS)
         except (OwnershipLost, Unavailable, Fenced, InputLost, BatchRefused) as error:
             return self._give_up(error, now_ms + RETAKE_PAUSE_MS)
@@ -114,7 +125,8 @@ class Shard:
             self._store = self._plant.store.shard(self.shard)
         if self._take_over is None:
             plant = self._plant
-            self._take_over = TakeOver(Ports(self.shard, plant.topics, plant.broker, self._store, plant.crash_point))
+            ports = Ports(self.shard, plant.topics, plant.broker, self._store, plant.crash_point)
+            self._take_over = TakeOver(ports, unsettled=isinstance(self.trouble, JournalUnsettled))
         owned = self._take_over.step(now_ms)
         if owned is not None:
             self._loop = Loop(self._workplace(self._take_over.ports, owned), owned)

@@ -13,7 +13,7 @@ from orchestrator.broker.port import Broker, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import FooterMissing, JournalCorrupt, JournalUnsettled, MessageRejected, OwnershipLost
 from orchestrator.shard.batch import Draft, Head, seal
-from orchestrator.shard.comparison import NO_FOOTER, LastFooter, is_relayed, refusal, topics_changed
+from orchestrator.shard.comparison import NO_FOOTER, LastFooter, inputs_lost, is_relayed, refusal, topics_changed
 from orchestrator.store.port import Batch, ShardRow, ShardStore
 from orchestrator.wire.journal import is_footer, parse_footer
 from orchestrator.wire.record import IncomingRecord
@@ -63,6 +63,9 @@ class TakeOver:
     """
 
     ports: Ports
+    unsettled: bool = False
+    """The last attempt was refused with ``JournalUnsettled``, behind its fence: nothing is changed until that is over,
+    while before any fence an open transaction is only the dead owner's."""
     new_owner: Callable[[], str] = field(default=lambda: str(uuid4()))
     _progress: _Progress = field(default_factory=_Progress)
     _owner: str = ""
@@ -71,6 +74,8 @@ class TakeOver:
         """Do the next phase; the ownership when it was the last one."""
         done, ports = self._progress, self.ports
         if done.topic_ids is None:
+            if self.unsettled:
+                read_fenced_footer(ports)
             done.topic_ids = _compare_unfenced(ports)
             ports.crash_point("take_over.compared")
         elif done.head is None:
@@ -193,9 +198,12 @@ def _compare_unfenced(ports: Ports) -> Mapping[str, str]:
     changed = topics_changed(ports.shard, footer.topic_ids, topic_ids)
     if changed is not None:
         raise changed
+    beginnings = ports.broker.input_beginnings(ports.shard)  # before the row, the ends after it
     for _ in range(COMPARISONS_MAX):
         snapshot = ports.store.snapshot()
-        refused = refusal(ports.shard, snapshot, footer)
+        refused = refusal(ports.shard, snapshot, footer) or inputs_lost(
+            ports.topics, snapshot.row, beginnings, ports.broker.input_ends(ports.shard)
+        )
         if refused is None:
             break
         # Asked first: what was over by then is below the end that the footer is read up to.

@@ -112,7 +112,9 @@ def test_your_own_saga(shell: Shell) -> None:
     shell.run(listed("saga deploy"))
     shell.keep_running("run", listed("saga run"), "shard owned")
     database = json.loads((shell.directory / ".saga" / "addresses.json").read_text())["database"]
-    bank = listed("BANK_DATABASE=postgresql://...").replace("postgresql://...", database)
+    server = database.removesuffix("/saga")
+    shell.run(listed("python -c").replace("postgresql://...", server))
+    bank = listed("BANK_DATABASE=postgresql://...").replace("postgresql://...", server)
     shell.keep_running("bank", bank.replace("BANK_DATABASE", "/usr/bin/env BANK_DATABASE", 1), "answers")
     assert "12.5" in shell.run(listed("saga start"))  # what bob has now
     shown = shell.run(listed("saga show"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError
+from orchestrator.exit_code import ExitCode
 from orchestrator.settings import FAMILIES, VARIABLES, Settings, load
 from tests.page import Page
 
@@ -65,3 +66,7 @@ def test_what_is_wrong_is_said_as_the_page_says(given: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load({"SAGA_KAFKA": "a:1", **variables(given.strip("`"))}, NO_STACK)
     assert str(refused.value) == said
+
+
+def test_the_table_of_exit_statuses_has_all_of_them() -> None:
+    assert [int(status) for status, _, _ in PAGE.table("| status | when | who must act |")] == list(ExitCode)

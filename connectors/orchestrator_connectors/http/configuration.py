@@ -3,14 +3,18 @@
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
+import httpx
+
 from orchestrator.errors import ConfigError
 from orchestrator.settings import SECRET_PREFIX
+from orchestrator_connectors.http.mistakes import Mistakes
 from orchestrator_connectors.http.path import PathTemplate
 from orchestrator_connectors.http.status import DEFAULTS, Meaning, Rejected, StatusMap
 
@@ -19,6 +23,8 @@ COMMAND_KEYS: Final = ("name", "method", "path", "body", "timeout_s", "headers",
 METHODS: Final = ("POST", "GET", "PUT", "PATCH", "DELETE")
 WITHOUT_BODY: Final = ("GET", "DELETE")
 """Unless the file names the fields: RFC 9110, section 9.3, gives their content no meaning."""
+MASK: Final = "***"
+"""What stands for a secret in what people are told."""
 TIMEOUT_S: Final = 10.0
 RESPONSE_BYTES_MAX: Final = 1_000_000
 
@@ -26,6 +32,8 @@ _MEANINGS: Final = ("completed", "none", "retry", "failed")
 _STATUS: Final = re.compile(r"[2-5](\d\d|xx)")
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token of RFC 9110, section 5.6.2."""
+_LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+"""Between two dots of a host's name: RFC 1123, and underscores, which the names of containers have."""
 _SECRET: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 _OURS: Final = (
     *("content-length", "content-type", "host", "transfer-encoding"),
@@ -62,12 +70,21 @@ class HttpConfiguration:
     """Scheme, host and what all paths begin with; does not end with a slash."""
     response_bytes_max: int
     commands: tuple[CommandRule, ...]
+    secrets: frozenset[str] = field(repr=False)
+    """Those that are in headers: a server may repeat them in its answer, and they are told to nobody."""
+
+    def masked(self, text: str) -> str:
+        """``text`` of a server, without the secrets."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        return text
 
 
 def load(file: Path, secrets: Mapping[str, str]) -> HttpConfiguration:
     """The configuration in ``file``, ``${NAME}`` in its headers replaced by that secret.
 
-    Raises ``ConfigError`` that says what was expected, what was found, and in which table.
+    Raises ``ConfigError`` that says what was expected, what was found, and in which table: one mistake of each command
+    and of each key of the file, all together.
     """
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -82,26 +99,42 @@ class _Reader:
     def __init__(self, file: str, secrets: Mapping[str, str]) -> None:
         self._file = file
         self._secrets = secrets
+        self._used: set[str] = set()
 
     def configuration(self, table: Table) -> HttpConfiguration:
         where = self._file
-        _refuse_unknown(table, KEYS, where)
-        participant = _text(table, "participant", where)
-        headers = self._headers(table, where)
-        timeout_s = _seconds(table, "timeout_s", TIMEOUT_S, where)
+        participant = _text(table, "participant", where)  # without it nothing is told of the commands
+        headers: dict[str, str] = {}
+        url, timeout_s, response_bytes_max = "", TIMEOUT_S, RESPONSE_BYTES_MAX
+        mistakes = Mistakes()
+        with mistakes.noted():
+            _refuse_unknown(table, KEYS, where)
+        with mistakes.noted():
+            headers = self._headers(table, where)
+        with mistakes.noted():
+            timeout_s = _seconds(table, "timeout_s", TIMEOUT_S, where)
+        with mistakes.noted():
+            url = _url(table, where)
+        with mistakes.noted():
+            response_bytes_max = _whole(table, "response_bytes_max", RESPONSE_BYTES_MAX, where)
         tables = table.get("command", [])
+        rules: list[CommandRule] = []
         if not isinstance(tables, list) or not tables:
-            raise ConfigError(f"expected a [[command]] table for each command, got none, in {where}")
-        rules = [self._command(each, participant, headers, timeout_s) for each in cast("list[Any]", tables)]
-        names = [rule.name for rule in rules]
-        for name in names:
-            if names.count(name) > 1:
-                raise ConfigError(f"expected one [[command]] for {name}, got {names.count(name)}, in {where}")
+            mistakes.note(f"expected a [[command]] table for each command, got none, in {where}")
+            tables = []
+        for each in cast("list[Any]", tables):
+            with mistakes.noted():
+                rules.append(self._command(each, participant, headers, timeout_s))
+        for name, count in Counter(rule.name for rule in rules).items():
+            if count > 1:
+                mistakes.note(f"expected one [[command]] for {name}, got {count}, in {where}")
+        mistakes.told()
         return HttpConfiguration(
             participant=participant,
-            url=_url(table, where),
-            response_bytes_max=_whole(table, "response_bytes_max", RESPONSE_BYTES_MAX, where),
+            url=url,
+            response_bytes_max=response_bytes_max,
             commands=tuple(rules),
+            secrets=frozenset(self._used),
         )
 
     def _command(self, table: Any, participant: str, headers: Mapping[str, str], timeout_s: float) -> CommandRule:  # noqa: ANN401 - whatever the file has
@@ -133,8 +166,13 @@ class _Reader:
             if not _HEADER.fullmatch(name) or name.lower() in _OURS:
                 raise ConfigError(f"expected the name of a header that is not ours, got {name!r}, in {where}")
             if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-                raise ConfigError(f"expected printable ASCII as the header {name}, got {value!r}, in {where}")
+                raise ConfigError(f"expected printable ASCII as the header {name}, got something else, in {where}")
             found[name.lower()] = _SECRET.sub(lambda match: self._secret(match[1], where), value)
+            if not value or value != value.strip():
+                raise ConfigError(
+                    f"expected a value as the header {name}, got none or one with a blank at an end, in {where}: HTTP "
+                    f"knows neither"
+                )
         return found
 
     def _secret(self, name: str, where: str) -> str:
@@ -144,6 +182,9 @@ class _Reader:
             raise ConfigError(f"expected a secret in {variable} of the environment, got none, for {where}: set it")
         if not secret.isascii() or not secret.isprintable():
             raise ConfigError(f"expected printable ASCII in {variable}, got other characters, for {where}")
+        if not secret or secret != secret.strip():
+            raise ConfigError(f"expected a secret in {variable}, got none or one with a blank at an end, for {where}")
+        self._used.add(secret)
         return secret
 
 
@@ -190,8 +231,8 @@ def _url(table: Table, where: str) -> str:
     url = _text(table, "url", where)
     try:
         parts = urlsplit(url)
-        is_plain = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # of the port, or of an address in brackets
+        is_plain = parts.scheme in ("http", "https") and parts.port != 0 and _is_host(httpx.URL(url).raw_host.decode())
+    except (ValueError, httpx.InvalidURL):  # of the port, of an address in brackets, of a name in another script
         is_plain = False
         parts = urlsplit("")
     if not is_plain or parts.username is not None or parts.query or parts.fragment:
@@ -200,6 +241,11 @@ def _url(table: Table, where: str) -> str:
             "credentials belong into headers, as ${NAME}"
         )
     return url.rstrip("/")
+
+
+def _is_host(name: str) -> bool:
+    """Of an address with colons httpx has seen to it already."""
+    return ":" in name or all(map(_LABEL.fullmatch, name.removesuffix(".").split(".")))
 
 
 def _body(table: Table, method: str, where: str) -> tuple[str, ...] | None:

@@ -15,7 +15,9 @@ from orchestrator.wire.topics import Topics
 class CommandContract:
     """One type of command, with the schemas of everything that may be said about it."""
 
-    def __init__(self, message: Message, schemas: Mapping[str, Json]) -> None:
+    def __init__(self, message: Message, schemas: Mapping[str, Json], *, active: bool) -> None:
+        """``active``: sagas that start now send it; else only such as may be all over."""
+        self.active = active
         self.command_type = message.type
         self.participant = message.participant
         self.command: Codec = codec_for(schemas[message.schema])
@@ -45,18 +47,21 @@ def deployed(settings: Settings, participant: str) -> dict[str, CommandContract]
         with closing(DefinitionTopic(broker, topics)) as definitions:
             definitions.refresh()
             blueprints = [known.blueprint for known in definitions.published()]
-            return contracts([*blueprints, *definitions.all_active()], participant)
+            return contracts(blueprints, definitions.all_active(), participant)
 
 
-def contracts(blueprints: Iterable[Blueprint], participant: str) -> dict[str, CommandContract]:
-    """The same of ``blueprints``; where several know a command, the last says how it is answered.
+def contracts(
+    published: Iterable[Blueprint], active: Iterable[Blueprint], participant: str
+) -> dict[str, CommandContract]:
+    """The same of these blueprints; where several know a command, the last says how it is answered.
 
     Sagas in flight on an older blueprint read that answer, too: a deploy refuses schemas with which they could not.
     """
     found: dict[str, CommandContract] = {}
-    for blueprint in blueprints:
-        for node in blueprint.nodes:
-            for message in node.messages if isinstance(node, Step) else ():
-                if message.participant == participant:
-                    found[message.type] = CommandContract(message, blueprint.schemas)
+    for blueprints, is_active in ((published, False), (active, True)):
+        for blueprint in blueprints:
+            for step in (node for node in blueprint.nodes if isinstance(node, Step)):
+                for message in step.messages:
+                    if message.participant == participant:
+                        found[message.type] = CommandContract(message, blueprint.schemas, active=is_active)
     return found

@@ -21,7 +21,7 @@ from orchestrator.wire.avro import Codec
 from orchestrator.wire.command import ReceivedCommand
 from orchestrator.wire.reply import Answer, completed, failed, rejected
 from orchestrator.wire.tree import parse_json
-from orchestrator_connectors.http.configuration import CommandRule
+from orchestrator_connectors.http.configuration import CommandRule, HttpConfiguration
 from orchestrator_connectors.http.contract import CommandContract
 from orchestrator_connectors.http.path import UnfitValue
 from orchestrator_connectors.http.schema import known_part, path_fields, takes_null
@@ -31,7 +31,9 @@ from orchestrator_connectors.http.status import Rejected
 RETRY_AFTER_MAX_S: Final = 3_600
 """What a server may ask for: a wrong date must not end a saga's attempts for good."""
 BODY_SHOWN: Final = 500
-"""Bytes of a response that are told with a failure."""
+"""Characters of a response that are told with a failure."""
+URL_MAX: Final = 65_536
+"""Characters: httpx takes no more, and few servers take that."""
 
 _ID_SAFE: Final = "!#$&'()*+,/:;=?@[]~"
 """Printable ASCII without ``%``: a command id stands in a header as it is, unless somebody named a saga otherwise."""
@@ -42,11 +44,13 @@ _log = logger("http")
 class HttpExchange:
     """A command's rule with its schemas; raises ``ConfigError`` where they do not fit together."""
 
-    def __init__(self, rule: CommandRule, contract: CommandContract, url: str, sender: HttpSender) -> None:
+    def __init__(
+        self, rule: CommandRule, contract: CommandContract, configuration: HttpConfiguration, sender: HttpSender
+    ) -> None:
         _check(rule, contract)
         self._rule = rule
         self._contract = contract
-        self._url = url
+        self._configuration = configuration
         self._sender = sender
 
     @property
@@ -95,9 +99,12 @@ class HttpExchange:
         if self._rule.body is None or self._rule.body:
             body = json.dumps(plain(dict(fields)), ensure_ascii=False).encode()
             headers["Content-Type"] = "application/json"
+        url = self._configuration.url + self._rule.path.fill(data)
+        if len(url) > URL_MAX:
+            raise UnfitValue(f"expected a URL of at most {URL_MAX} characters, got {len(url)}")
         return Request(
             method=self._rule.method,
-            url=self._url + self._rule.path.fill(data),
+            url=url,
             headers=headers,
             body=body,
             timeout_s=self._rule.timeout_s,
@@ -115,10 +122,12 @@ class HttpExchange:
                 codec = self._contract.rejections[name]
                 return rejected(name, codec, self._read(codec, response, command))
             case "retry":
-                raise self._again(command, f"Status{response.status}", _shown(response), _retry_after_ms(response))
+                kind, after_ms = f"Status{response.status}", _retry_after_ms(response)
+                raise self._again(command, kind, self._shown(response), after_ms)
             case "failed":
-                _log.error("a command failed", command=command.command_id, status=response.status, why=_shown(response))
-                return failed(f"Status{response.status}", _shown(response), retryable=False)
+                why = self._shown(response)
+                _log.error("a command failed", command=command.command_id, status=response.status, why=why)
+                return failed(f"Status{response.status}", why, retryable=False)
             case _:
                 assert_never(meaning)
 
@@ -132,9 +141,18 @@ class HttpExchange:
         try:
             return codec.from_tree(known_part(parse_json(response.body), codec.schema))
         except (ValueError, MessageRejected) as why:
-            raise self._again(command, "WrongReply", f"{what}: {why}: {_body(response)}") from why
+            raise self._again(command, "WrongReply", f"{what}: {why}: {self._body(response)}") from why
+
+    def _shown(self, response: Response) -> str:
+        fault = f" ({response.fault})" if response.fault is not None else ""
+        return self._configuration.masked(f"the server answered {response.status}{fault}: {self._body(response)}")
+
+    def _body(self, response: Response) -> str:
+        text = self._configuration.masked(response.body.decode(errors="replace"))  # before it is cut, also through one
+        return " ".join(text[:BODY_SHOWN].split()) or "no body"
 
     def _again(self, command: ReceivedCommand, kind: str, why: str, after_ms: int = 0) -> Retryable:
+        why = self._configuration.masked(why)
         _log.warning("a command is to be sent again", command=command.command_id, attempt=command.attempt, why=why)
         return Retryable(kind, why, after_ms)
 
@@ -182,15 +200,6 @@ def _id(command_id: str) -> str:
     return quote(command_id, safe=_ID_SAFE)
 
 
-def _shown(response: Response) -> str:
-    fault = f" ({response.fault})" if response.fault is not None else ""
-    return f"the server answered {response.status}{fault}: {_body(response)}"
-
-
-def _body(response: Response) -> str:
-    return " ".join(response.body[:BODY_SHOWN].decode(errors="replace").split()) or "no body"
-
-
 def _retry_after_ms(response: Response) -> int:
     """What ``Retry-After`` asks for, seconds or a date (RFC 9110, section 10.2.3); 0 when it asks for nothing."""
     text = response.headers.get("Retry-After", "").strip()
@@ -198,7 +207,7 @@ def _retry_after_ms(response: Response) -> int:
         return min(int(text[:9]), RETRY_AFTER_MAX_S) * 1000
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+        seconds = until.replace(tzinfo=until.tzinfo or UTC).timestamp() - time.time()
+    except (ValueError, OverflowError):  # of years and hours that no calendar has
         return 0
-    seconds = until.replace(tzinfo=until.tzinfo or UTC).timestamp() - time.time()
     return int(min(max(seconds, 0), RETRY_AFTER_MAX_S) * 1000)

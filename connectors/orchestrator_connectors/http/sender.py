@@ -91,7 +91,12 @@ class HttpSender:
 
     async def _made(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=self._connections_max, keepalive_expiry=KEEP_ALIVE_S)
-        client = httpx.AsyncClient(timeout=None, limits=limits, follow_redirects=False)  # noqa: S113 - see `_sent`
+        client = httpx.AsyncClient(
+            timeout=None,  # noqa: S113 - see `_sent`
+            limits=limits,
+            follow_redirects=False,
+            event_hooks={"response": [_lead_nowhere]},
+        )
         client.headers = httpx.Headers(
             {
                 "Accept": "application/json",
@@ -108,6 +113,8 @@ class HttpSender:
         try:
             with anyio.fail_after(request.timeout_s):
                 return await self._exchange(request, came)
+        except httpx.LocalProtocolError:  # its text quotes the header, which may be a secret
+            return NotSent("the request is none that HTTP can carry: nothing was sent")
         except httpx.ConnectError as error:
             return NotSent(f"no connection to {_place(request)}: {_said(error)}: nothing was sent")
         except TimeoutError:
@@ -134,6 +141,11 @@ class HttpSender:
                     fault = f"the response has more than {self._response_bytes_max} bytes (response_bytes_max)"
                     break
         return replace(came[0], body=bytes(body), fault=fault)
+
+
+async def _lead_nowhere(response: httpx.Response) -> None:
+    """Redirects are not followed, and httpx fails at those that lead to what is no URL."""
+    response.headers.pop("Location", None)
 
 
 def _place(request: Request) -> str:

@@ -89,6 +89,16 @@ class MemoryBroker:
             )
             return InputPosition(requests.end, replies.end)
 
+    def input_beginnings(self, shard: int) -> InputPosition:
+        """See the port."""
+        with self.cluster.changed:
+            self.cluster.enter()
+            requests, replies = (
+                self.cluster.log(self.names.requests, shard),
+                self.cluster.log(self.names.replies, shard),
+            )
+            return InputPosition(requests.start, replies.start)
+
     def topics(self, names: Sequence[str]) -> dict[str, TopicDescription]:
         """See the port."""
         with self.cluster.changed:

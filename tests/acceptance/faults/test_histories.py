@@ -111,5 +111,5 @@ def test_inputs_that_were_deleted_unread_are_not_passed_over(town: Town) -> None
         deleted.result()
     positions = town.ask("select shard, next_requests from saga.shards order by 1")
     second = town.orchestrator("second")
-    until(lambda: refused(second, "InputsDeleted", "out of range"))
+    until(lambda: refused(second, "InputsDeleted", "deleted unread"))
     assert town.ask("select shard, next_requests from saga.shards order by 1") == positions

@@ -5,11 +5,14 @@ from collections.abc import Generator
 import pytest
 
 from chaos.listeners import ALMOST_ALWAYS_LED
-from tests.acceptance.faults.town import Stage, Town, stage_in
+from orchestrator.errors import OutcomeTimeout
+from tests.acceptance.faults.town import COMMANDS, Orchestrator, Stage, Town, stage_in
 from tests.servers import new_directory
 from tests.waiting import until
 
 RESTARTS = 5
+SKIPPED = "these partitions are likely deleted already and hence can be skipped"
+"""What Kafka says when it leaves out a marker."""
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def stage() -> Generator[Stage]:
 
 @pytest.mark.timeout(600)  # a busy machine takes half a minute for one restart
 def test_kafka_restarted_again_and_again_under_load(town: Town) -> None:
-    town.orchestrator("owner")
+    owner = town.orchestrator("owner")
     kafka = town.stage.system.stack.kafka_broker
     for number in range(RESTARTS):
         begun = town.transfer(30)
@@ -29,5 +32,18 @@ def test_kafka_restarted_again_and_again_under_load(town: Town) -> None:
         if number % 2:
             kafka.kill()
         kafka.restart()
-    town.settle()
-    town.prove()
+    try:
+        town.settle()
+    except OutcomeTimeout:
+        refused_for_a_lost_marker(town, owner)
+    else:
+        town.prove()
+
+
+def refused_for_a_lost_marker(town: Town, owner: Orchestrator) -> None:
+    """What may be instead: Kafka says that it left a marker out, the shard what it waits for; nothing is doubled."""
+    assert "JournalUnsettled" in owner.reasons()
+    assert SKIPPED in town.stage.system.stack.kafka_broker.log.read_text(encoding="utf-8", errors="replace")
+    seen = [record for record in list(town.watcher.records) if record.topic == COMMANDS]
+    sequences = [dict(record.headers)["ce_sequence"] for record in seen]
+    assert len(sequences) == len(set(sequences))

@@ -1,6 +1,8 @@
 """A database that is lost, or older than its journal: `saga recover` brings it back, and nothing shows that it was."""
 
 import json
+import os
+import random
 import signal
 from dataclasses import replace
 
@@ -13,6 +15,9 @@ from orchestrator.crashpoints import OF_A_RECOVERY
 from tests.acceptance.faults.test_histories import copy_of
 from tests.acceptance.faults.town import ALL, Town
 from tests.waiting import until
+
+REPEAT = int(os.environ.get("SAGA_TEST_REPEAT", "1"))
+"""How often the database is dropped: `make test-recovery REPEAT=20`."""
 
 
 def rows(town: Town, database: str | None = None) -> dict[str, list[str]]:
@@ -36,19 +41,41 @@ def test_a_database_that_is_lost_under_load_is_as_if_nothing_had_happened(town: 
     town.stage.system.stack.postgres.kill()
     town.stage.system.stack.postgres.restart()
     drop(town)
-    said = json.loads(town.saga("recover", "--json"))
+    figures = town.stage.system.directory / "figures.prom"
+    said = json.loads(town.saga("recover", "--json", "--metrics", str(figures)))
     assert said["events"] > 0
+    assert f"saga_recovery_events {said['events']}.0" in figures.read_text()
     assert town.ask("select count(*) from saga.events") == [(said["events"],)]
     town.orchestrator("next")
     town.transfer(20)
     town.settle()
     town.prove()
-    assert json.loads(town.saga("verify", "--json"))["equal"] is True
+    figures = town.stage.system.directory / "figures.prom"
+    assert json.loads(town.saga("verify", "--json", "--metrics", str(figures)))["equal"] is True
+    assert "saga_verify_differences 0.0" in figures.read_text()
     assert "shard 1: " in town.saga("verify", "--chain")
     again = town.stage.system.stack.create_database(f"{town.settings.namespace}_again")
     live = rows(town)
     town.saga("recover", database=again)
     assert rows(town, again) == live
+
+
+def test_a_database_that_is_dropped_at_any_moment_is_recovered_and_equal(town: Town) -> None:
+    chance = random.Random(REPEAT)
+    owner = town.orchestrator("owner")
+    for number in range(REPEAT):
+        begun = town.transfer(40)
+        enough = chance.randrange(len(begun))
+        until(lambda begun=begun, enough=enough: sum(town.handles[name].done() for name in begun) >= enough)
+        drop(town)
+        if chance.random() < 0.5:  # found dead by the recovery, or alive
+            owner.kill()
+        town.saga("recover")
+        assert json.loads(town.saga("verify", "--json"))["equal"] is True
+        owner.kill()
+        owner = town.orchestrator(f"owner-{number}")
+    town.settle()
+    town.prove()
 
 
 def test_a_recovery_that_is_killed_anywhere_is_ended_by_the_next_one(town: Town) -> None:

@@ -150,6 +150,7 @@ def test_deleted_inputs_are_gone_and_the_rest_is_read(cluster: Cluster, broker: 
     broker.delete_inputs(1, InputPosition(2, 0))
     assert values(read(cluster, reader(3), 2)) == [b"3", b"4"]
     assert broker.input_ends(1) == InputPosition(5, 0)
+    assert broker.input_beginnings(1) == InputPosition(3, 0)
 
 
 def test_closing_twice_does_nothing_more(reader: Reader) -> None:

@@ -181,6 +181,17 @@ def test_nothing_is_sent_for_a_file_that_does_not_fit(
     assert failing[0].received == []
 
 
+@pytest.mark.usefixtures("deployed", "secret")
+def test_a_file_that_lacks_a_command_does_not_fit(bank_name: str, saga: Shell, tmp_path: Path) -> None:
+    arguments = written(tmp_path, bank_name, "http://127.0.0.1:1")
+    configuration = Path(arguments[-1])
+    text = configuration.read_text()
+    configuration.write_text(text[: text.index(f'[[command]]\nname = "{bank_name}.Deposit"')])
+    called = saga(*arguments, "--check")
+    assert (called.status, called.out) == (2, "")
+    assert f"got none for {bank_name}.Deposit, in {configuration}" in called.err
+
+
 @pytest.mark.usefixtures("environment", "secret")
 def test_a_namespace_without_sagas_is_told_to_deploy_one(bank_name: str, saga: Shell, tmp_path: Path) -> None:
     called = saga(*written(tmp_path, bank_name, "http://127.0.0.1:1"))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
+from typing import Any
 from zlib import crc32
 
 import psycopg
@@ -283,9 +284,15 @@ def test_while_the_database_is_out_of_reach_commands_stay_unanswered(
     assert effects() == sorted(["before", *[f"during{number}" for number in range(20)]])
 
 
-def test_without_the_topic_of_its_commands_it_does_not_start(kafka: str, namespace: str) -> None:
-    with pytest.raises(TopicMismatch, match=f"{namespace}_bank.commands.*--create-topics"):
-        Participant(f"{namespace}_bank").start(Settings(kafka=kafka, namespace=namespace))
+def never(_command: Withdraw, _context: Context[Any]) -> Receipt:
+    raise AssertionError("no command can come")
+
+
+def test_without_the_topic_of_its_commands_it_does_not_start(kafka: str, namespace: str, bank_name: str) -> None:
+    bank = Participant(bank_name)
+    bank.handles(Withdraw)(never)
+    with pytest.raises(TopicMismatch, match=f"{bank_name}.commands.*--create-topics"):
+        bank.start(Settings(kafka=kafka, namespace=namespace))
 
 
 def test_an_unreachable_kafka_is_told_in_one_line_and_status_5(side: Side, database: str) -> None:
@@ -301,5 +308,6 @@ def test_an_unreachable_kafka_is_told_in_one_line_and_status_5(side: Side, datab
 
 def test_an_unreachable_database_is_told_before_a_command_is_taken(side: Side) -> None:
     bank = Participant(side.bank, inbox=PostgresInbox("postgresql://127.0.0.1:1/none"))
+    bank.handles(Withdraw)(never)
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1"):
         bank.start(side.settings)

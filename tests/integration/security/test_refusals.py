@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
-from orchestrator import AccessDenied, Client, Participant
+from orchestrator import AccessDenied, Client, Command, Participant
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.rights import Kind, Operation, Right, of_client, of_orchestrator, of_participant
-from orchestrator.errors import OutcomeTimeout, ShardRefused
+from orchestrator.errors import MessageRejected, OutcomeTimeout, ShardRefused
+from orchestrator.participant import schemas as schemas_module
 from orchestrator.participant.schemas import Schemas
 from orchestrator.settings import load
 from orchestrator.wire.topics import Topics
@@ -27,6 +28,10 @@ from tests.waiting import until
 
 SOON_S = 5
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
+
+
+class Ping(Command[None], to="preparedbank"):
+    """Never sent."""
 
 
 @pytest.fixture(autouse=True)
@@ -247,8 +252,10 @@ def test_a_right_that_a_participant_lacks(
     words: str,
 ) -> None:
     settings = granted_all_but(secured, user, of_participant(Topics(prepared.namespace), prepared.bank), *lacking)
+    bank = Participant(prepared.bank)
+    bank.handles(Ping)(lambda _command, _context: None)
     with pytest.raises(SystemExit) as ended:
-        Participant(prepared.bank).run(load({**settings, "SAGA_NAMESPACE": prepared.namespace}))
+        bank.run(load({**settings, "SAGA_NAMESPACE": prepared.namespace}))
     assert ended.value.code == 5
     assert words in capsys.readouterr().err.splitlines()[-1]
 
@@ -259,9 +266,34 @@ def test_a_participant_that_may_not_reply_says_so_before_it_answers(
     topics = Topics(prepared.namespace)
     rights = [*of_participant(topics, prepared.bank), Right(Kind.TOPIC, topics.replies, (Operation.READ,))]
     settings = granted_all_but(secured, user, rights, topics.replies, Operation.WRITE)
-    schemas = Schemas(lambda names: KafkaBroker(settings["SAGA_KAFKA"], names, load(settings).kafka_options))
+    schemas = Schemas(
+        lambda names: KafkaBroker(settings["SAGA_KAFKA"], names, load(settings).kafka_options), prepared.namespace
+    )
     with pytest.raises(AccessDenied, match="lacking WRITE on topic prepared.replies: grant"):
         schemas.introduce(prepared.namespace)
+
+
+def test_a_namespace_in_which_a_participant_may_not_reply_stops_nobody_else_until_it_may(
+    secured: Secured, prepared: Prepared, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = Topics(prepared.namespace)
+    rights = [*of_participant(topics, prepared.bank), Right(Kind.TOPIC, topics.replies, (Operation.READ,))]
+    settings = granted_all_but(secured, user, rights, topics.replies, Operation.WRITE)
+    asked: list[str] = []
+
+    def connect(names: Topics) -> KafkaBroker:
+        asked.append(names.namespace)
+        return KafkaBroker(settings["SAGA_KAFKA"], names, load(settings).kafka_options)
+
+    schemas = Schemas(connect, home="another")
+    for _ in range(3):
+        with pytest.raises(MessageRejected, match="lacking WRITE on topic prepared.replies: grant") as refused:
+            schemas.introduce(prepared.namespace)
+        assert refused.value.reason == "forbidden"
+    assert asked == [prepared.namespace]
+    granted(secured, user, rights)
+    monkeypatch.setattr(schemas_module, "FORBIDDEN_S", 0.0)
+    schemas.introduce(prepared.namespace)
 
 
 def test_a_table_that_may_not_be_read(secured: Secured, prepared: Prepared, saga_as: As) -> None:

@@ -192,6 +192,7 @@ def test_cluster_that_does_not_answer_is_unavailable_and_readers_wait(
         lambda: broker.topics([NAMES.journal]),
         lambda: broker.last(NAMES.journal, 1, lambda _: True),
         lambda: broker.input_ends(1),
+        lambda: broker.input_beginnings(1),
         lambda: broker.publish(journal(b"1")),
         lambda: broker.create([]),
         lambda: broker.delete_inputs(1, InputPosition(0, 0)),

@@ -11,8 +11,10 @@ import pytest
 from orchestrator import telemetry
 from orchestrator.cli import run, servers
 from orchestrator.crashpoints import CrashPoint, nowhere
+from orchestrator.errors import Unavailable
 from orchestrator.exit_code import ExitCode
 from orchestrator.operations.figures import Figures
+from orchestrator.operations.supervisor import Supervisor
 from orchestrator.settings import Settings
 from orchestrator.shard.runner import NOT_RUNNING, Status
 from orchestrator.tuning import SWITCH_S
@@ -30,7 +32,7 @@ class Stoppable:
 
 @pytest.fixture(autouse=True)
 def signals_as_they_were() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -110,3 +112,29 @@ def test_the_process_is_tuned_while_the_service_runs(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(telemetry, "configure", configure)
     assert run.run(argparse.Namespace(json=False, metrics_port=None, processes=None, supervised=None)) == ExitCode.OK
     assert service.intervals == pytest.approx((before, SWITCH_S, before))
+
+
+def test_the_signal_to_restart_is_heard_while_the_servers_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    rolled: list[int] = []
+
+    class Checked(Service):
+        def check(self) -> None:
+            assert signal.getsignal(signal.SIGUSR1) is not signal.SIG_DFL
+            signal.raise_signal(signal.SIGUSR1)
+            raise Unavailable("Kafka")
+
+    def build(*_: object, **__: object) -> Checked:
+        return Checked()
+
+    def configure(**_: object) -> None: ...
+
+    def roll(_supervisor: Supervisor) -> None:
+        rolled.append(1)
+
+    monkeypatch.setattr(servers, "load", lambda: Settings(kafka="nowhere:1"))
+    monkeypatch.setattr(run, "build", build)
+    monkeypatch.setattr(telemetry, "configure", configure)
+    monkeypatch.setattr(Supervisor, "roll", roll)
+    with pytest.raises(Unavailable):
+        run.run(argparse.Namespace(json=False, metrics_port=None, processes=2, supervised=None))
+    assert rolled == [1]

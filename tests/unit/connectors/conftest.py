@@ -85,7 +85,7 @@ class Connector:
     answering: Answering
 
     def ask(self, name: str = "Withdraw", body: dict[str, Data] = WITHDRAW, **changes: Any) -> Told:
-        found = contracts([BLUEPRINT], "bank")[f"bank.{name}"]
+        found = contracts([], [BLUEPRINT], "bank")[f"bank.{name}"]
         template = CommandTemplate(Topics("saga"), 2, f"bank.{name}", "bank", found.command.schema)
         role = changes.pop("role", "do")
         attempt: Any = SimpleNamespace(
@@ -132,7 +132,11 @@ def connect(server: HttpServer, sender: HttpSender, tmp_path: Path) -> Callable[
 
     def made(configuration: str) -> Connector:
         file.write_text(configuration.replace("{url}", server.url))
-        participant = participant_of(load(file, {"TOKEN": "hush"}), contracts([BLUEPRINT], "bank"), sender)
+        participant = participant_of(
+            load(file, {"TOKEN": "hush", "LONG": "hush-hush", "BLANK": " ", "NONE": ""}),
+            contracts([], [BLUEPRINT], "bank"),
+            sender,
+        )
         return Connector(server, Answering("bank", participant._exchanges.values(), NoSchemas()))
 
     return made

@@ -12,6 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from orchestrator.local.ports import free_port
+from orchestrator_connectors.http.exchange import BODY_SHOWN, URL_MAX
+from orchestrator_connectors.http.sender import HttpSender, NotSent, Request
 from tests.http_server import Fault, Part, response
 from tests.unit.connectors.conftest import CONFIGURATION, WITHDRAW, Connector
 
@@ -207,6 +209,8 @@ def test_a_status_that_is_none_is_final(connector: Connector) -> None:
         ("9" * 400, 3_600_000, 3_600_000),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0, 0),
         ("soon", 0, 0),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", 0, 0),
+        ("Mon, 01 Jan 2030 00:00:00 +99999999999999", 0, 0),
         ("-1", 0, 0),
         ("", 0, 0),
     ],
@@ -222,6 +226,41 @@ def test_retry_after_may_be_a_date(connector: Connector) -> None:
     text = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
     connector.server.says(*response(429, b"slow down", {"Retry-After": text}))
     assert 300_000 <= connector.ask().reply.retry_after_ms <= 600_000
+
+
+@pytest.mark.parametrize("location", ["http://127.0.0.1:1/", "http://[::1", "//:99999999"])
+def test_a_redirect_is_final_wherever_it_leads(connector: Connector, location: str) -> None:
+    connector.server.says(*response(302, b"", {"Location": location}))
+    assert connector.ask().failure == ("Status302", False)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b"got Bearer hush-hush, no"),
+        (400, b"got Bearer hush-hush, no"),
+        (200, b"got Bearer hush-hush, no"),
+        (200, b'{"balance": "hush-hush"}'),
+        (500, b"." * (BODY_SHOWN - 3) + b"hush-hush"),
+    ],
+)
+def test_a_secret_that_the_server_repeats_is_told_to_nobody(
+    connect: Callable[[str], Connector], status: int, body: bytes
+) -> None:
+    connector = connect(CONFIGURATION.replace("${TOKEN}", "${LONG} and ${TOKEN}"))
+    connector.server.says(*response(status, body))
+    with capture_logs() as logs:
+        told = connector.ask()
+    assert told.reply.outcome == "failed"
+    assert "***" in told.body[1]
+    assert "hush" not in told.body[1] + repr(logs)
+
+
+def test_a_header_that_is_none_is_not_sent_and_not_told(connector: Connector, sender: HttpSender) -> None:
+    url, headers = connector.server.url, {"Authorization": "Bearer hush "}
+    sent = sender.send(Request(method="GET", url=url, headers=headers, body=None, timeout_s=5))
+    assert sent == NotSent("the request is none that HTTP can carry: nothing was sent")
+    assert connector.server.received == []
 
 
 def test_a_file_may_say_otherwise(connect: Callable[[str], Connector]) -> None:
@@ -242,6 +281,13 @@ def test_a_file_may_say_otherwise(connect: Callable[[str], Connector]) -> None:
 def test_a_value_that_would_change_the_path_is_refused(connector: Connector, account: str) -> None:
     told = connector.ask(body={**WITHDRAW, "account": account})
     assert told.failure == ("Unreadable", False)
+    assert connector.server.received == []
+
+
+def test_a_value_that_is_too_long_for_a_url_is_refused(connector: Connector) -> None:
+    told = connector.ask(body={**WITHDRAW, "account": "x" * URL_MAX})
+    assert told.failure == ("Unreadable", False)
+    assert "expected a URL of at most 65536 characters" in told.body[1]
     assert connector.server.received == []
 
 

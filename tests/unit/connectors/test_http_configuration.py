@@ -1,14 +1,18 @@
 """The configuration file: everything wrong in it is said before the first request."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from orchestrator.errors import ConfigError
+from orchestrator_connectors.http.assembly import unanswered
+from orchestrator_connectors.http.configuration import load
+from orchestrator_connectors.http.contract import contracts
 from tests.http_server import response
-from tests.unit.connectors.conftest import CONFIGURATION, Connector
+from tests.unit.connectors.conftest import BLUEPRINT, CONFIGURATION, Connector
 
 REPLACED = {
     "no TOML": ("participant =", "participant", "expected a connector's configuration in .*bank.toml, got "),
@@ -23,6 +27,16 @@ REPLACED = {
     "true is no time": ("timeout_s = 5", "timeout_s = true", "expected seconds above 0"),
     "no bytes": ("max = 1000", 'max = "1 kB"', "expected a whole number from 1 as response_bytes_max, got '1 kB'"),
     "a missing secret": ("${TOKEN}", "${KEY}", "expected a secret in SAGA_SECRET__KEY of the environment, got none"),
+    "an empty secret": ("${TOKEN}", "${NONE}", "expected a secret in SAGA_SECRET__NONE, got none or one with a blank"),
+    "a blank as secret": ("${TOKEN}", "${BLANK}", "expected a secret in SAGA_SECRET__BLANK, got none or one with a"),
+    "an empty header": ('"refunds" }', '"" }', "expected a value as the header X-Desk, got none or one with a blank"),
+    "a blank at a header's end": ('"refunds" }', '"refunds " }', "expected a value as the header X-Desk, got none or"),
+    "a blank in the host": ("{url}", "http://ba nk", "expected http:// or https://"),
+    "a tab in the host": ("{url}", "http://ba\\tnk", "expected http:// or https://"),
+    "a host of another script with a blank": ("{url}", "http://exa\u00a0mple", "expected http:// or https://"),
+    "an empty part of a host": ("{url}", "http://bank..example", "expected http:// or https://"),
+    "a host that begins with a dash": ("{url}", "http://-bank-", "expected http:// or https://"),
+    "a part of a host that is too long": ("{url}", f"http://{'a' * 64}.example", "expected http:// or https://"),
     "our own header": ("X-Desk", "Idempotency-Key", "the name of a header that is not ours, got 'Idempotency-Key'"),
     "two lines in a header": ('"refunds" }', '"a\\nb" }', r"expected printable ASCII as the header X-Desk"),
     "a method that is none": ('"PUT"', '"put"', "expected a method of POST, GET, PUT, PATCH, DELETE, got 'put'"),
@@ -65,15 +79,39 @@ def test_a_file_without_commands_is_refused(connect: Callable[[str], Connector])
         connect(CONFIGURATION[: CONFIGURATION.index("[[command]]")])
 
 
+@pytest.mark.parametrize("host", ["bank", "bank_1.example.", "10.0.0.1:80", "[::1]:80", "bücher.example", "a-b.C"])
+def test_a_host_is_taken(connect: Callable[[str], Connector], host: str) -> None:
+    assert connect(CONFIGURATION.replace("{url}", f"http://{host}"))
+
+
 def test_a_secret_is_never_told(connect: Callable[[str], Connector]) -> None:
     connector = connect(CONFIGURATION)
     assert "hush" not in "".join(repr(vars(each)) for each in connector.answering._exchanges.values())
 
 
-def test_a_command_that_has_no_rule_is_warned_of(connect: Callable[[str], Connector]) -> None:
-    with capture_logs() as logs:
-        connect(CONFIGURATION[: CONFIGURATION.index('[[command]]\nname = "bank.FindReceipt"')])
-    assert [(line["log_level"], line["command"]) for line in logs] == [("warning", "bank.FindReceipt")]
+def test_a_command_that_has_no_rule_is_unanswered_unless_its_sagas_may_be_all_over(tmp_path: Path) -> None:
+    file = tmp_path / "bank.toml"
+    text = CONFIGURATION.replace("{url}", "http://127.0.0.1:1")
+    file.write_text(text[: text.index('[[command]]\nname = "bank.FindReceipt"')])
+    chosen = load(file, {"TOKEN": "hush"})
+    assert unanswered(chosen, contracts([BLUEPRINT], [BLUEPRINT], "bank")) == ["bank.FindReceipt"]
+    assert unanswered(chosen, contracts([BLUEPRINT], [], "bank")) == []
+
+
+def test_mistakes_are_told_together(connect: Callable[[str], Connector]) -> None:
+    """Of the file first; what only the sagas know is told once the file can be read."""
+    before, after = ("timeout_s = 5", 'method = "PUT"', '"GET"'), ("timeout = 5", 'method = "TAKE"', '"SEEK"')
+    text = CONFIGURATION
+    for old, new in zip(before, after, strict=True):
+        text = text.replace(old, new, 1)
+    with pytest.raises(ConfigError) as refused:
+        connect(text)
+    first, *lines = str(refused.value).splitlines()
+    assert first == "3 mistakes"
+    assert [re.search(r"'(timeout|TAKE|SEEK)'", line) is not None for line in lines] == [True] * 3
+    strange = CONFIGURATION.replace("/{account}/w", "/{nobody}/w").replace("404 =", "409 = { rejected = 'x' }, 404 =")
+    with pytest.raises(ConfigError, match=r"(?s)2 mistakes.*'nobody'.*'x'"):
+        connect(strange)
 
 
 def test_a_header_of_a_command_replaces_that_of_all(connect: Callable[[str], Connector]) -> None:

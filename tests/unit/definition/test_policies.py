@@ -6,6 +6,7 @@ import pytest
 from orchestrator import RetryPolicy, days, hours, minutes, seconds
 from orchestrator.blueprint.model import Retry
 from orchestrator.definition.policies import DEFAULT_RETRY, DEFAULT_TIMEOUT, DEFAULT_UNDO_RETRY, milliseconds, retry_of
+from tests.page import Page
 
 
 def test_durations() -> None:
@@ -21,6 +22,9 @@ def test_the_defaults_try_a_step_for_ever_and_an_undo_twenty_times() -> None:
     assert retry_of(DEFAULT_RETRY) == Retry(initial_ms=1000, coefficient="2", maximum_ms=100_000, attempts_max=0)
     assert retry_of(DEFAULT_UNDO_RETRY).attempts_max == 20
     assert milliseconds("timeout", DEFAULT_TIMEOUT) == 30_000
+    readme = Page("README.md").text
+    assert "Each attempt of a command has 30 s" in readme
+    assert "by default for ever, with pauses of 1 s that double to 100 s" in readme
 
 
 @pytest.mark.parametrize(("coefficient", "text"), [(2.0, "2"), (1.5, "1.5"), (10, "10"), (1.1, "1.1"), (100.0, "100")])

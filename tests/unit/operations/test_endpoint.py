@@ -1,8 +1,12 @@
 """`/healthz`, `/readyz` and `/metrics`, asked as Prometheus and a cluster's kubelet ask."""
 
-from http.client import HTTPConnection
+import socket
+import struct
+from http.client import HTTPConnection, RemoteDisconnected
+from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.errors import ConfigError
 from orchestrator.operations.endpoint import serving
@@ -45,6 +49,35 @@ def test_a_process_with_a_stuck_thread_is_neither_healthy_nor_ready() -> None:
         assert port
         stuck = (503, "process 3: relay-1 is stuck in one step\n")
         assert ask(port, "/healthz") == ask(port, "/readyz") == stuck
+
+
+def test_who_leaves_without_an_answer_is_no_news_and_a_report_that_fails_is(capfd: pytest.CaptureFixture[str]) -> None:
+    asked, left = Event(), Event()
+
+    def reports() -> list[Report]:
+        asked.set()
+        assert left.wait(10)
+        return [WELL]
+
+    with serving(0, reports) as port, capture_logs() as logs:
+        assert port
+        with socket.create_connection(("127.0.0.1", port)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed with a reset
+            probe.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            assert asked.wait(10)
+        left.set()
+    assert (capfd.readouterr().err, logs) == ("", [])
+
+    def failing() -> list[Report]:
+        raise LookupError("a defect")
+
+    with serving(0, failing) as port, capture_logs() as logs:
+        assert port
+        with pytest.raises(RemoteDisconnected):
+            ask(port, "/metrics")
+    assert [(line["event"], str(line["exc_info"])) for line in logs] == [
+        ("a question could not be answered", "a defect")
+    ]
 
 
 def test_nobody_listens_unless_a_port_was_named() -> None:

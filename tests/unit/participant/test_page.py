@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator import Participant
 from orchestrator.definition.conversion import to_data
+from orchestrator.definition.messages import answers_of
 from orchestrator.definition.schema import avro_schema
 from orchestrator.participant.answering import Answering
 from orchestrator.participant.handler_exchange import Begun
@@ -25,7 +26,7 @@ from tests.unit.participant.no_schemas import NoSchemas
 from tests.unit.participant.test_answering import FAR
 
 PAGE = Page("docs/participants.md")
-LEDGER, COURIER, PAY = PAGE.listings("python")
+LEDGER, HOTEL, COURIER, PAY = PAGE.listings("python")
 
 
 @pytest.fixture(autouse=True)
@@ -39,25 +40,25 @@ def run(listing: str) -> dict[str, Any]:
     return runpy.run_path("listing.py", run_name="listing")
 
 
-def command(message: object, role: str = "do", attempt: int = 1) -> IncomingRecord:
+def command(message: object, role: str = "do", attempt: int = 1, saga_id: str = "s") -> IncomingRecord:
     kind = type(message)
-    to: str = {"Ship": "courier"}.get(kind.__name__, "bank")
+    to = answers_of(kind).participant
     template = CommandTemplate(Topics("saga"), 0, f"{to}.{kind.__name__}", to, avro_schema(kind, to))
     sent: Any = SimpleNamespace(
-        saga_id="s",
-        command_id=f"s/step/0/{role}",
+        saga_id=saga_id,
+        command_id=f"{saga_id}/step/0/{role}",
         body=to_data(message, kind, to),
         key="s",
         step="step",
         attempt=attempt,
-        undoes=None if role == "do" else "s/step/0/do",
+        undoes=None if role == "do" else f"{saga_id}/step/0/do",
         expires_ms=FAR,
     )
     made = template.record(sent, partition=0, seq=1, index=0, time_ms=0)
     return IncomingRecord(made.topic, 0, 7, 0, made.key, made.headers, made.value)
 
 
-def answering(participant: Participant[None]) -> Answering:
+def answering(participant: Participant[Any]) -> Answering:
     return Answering(participant.name, participant._exchanges.values(), NoSchemas())
 
 

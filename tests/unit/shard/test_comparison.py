@@ -2,9 +2,11 @@
 
 import pytest
 
+from orchestrator.broker.port import InputPosition
 from orchestrator.errors import ChainsDiverged, DatabaseBehind, FooterMissing, ShardRefused
-from orchestrator.shard.comparison import NO_FOOTER, LastFooter, refusal, topics_changed
+from orchestrator.shard.comparison import NO_FOOTER, LastFooter, inputs_lost, refusal, topics_changed
 from orchestrator.store.port import GENESIS, OutboxHead, ShardRow, Snapshot
+from orchestrator.wire.topics import Topics
 
 
 def link(seq: int, history: str = "a") -> bytes:
@@ -62,6 +64,25 @@ def test_a_gap_in_the_outbox_is_refused() -> None:
     refused = refusal(2, gap, footer(5))
     assert type(refused) is ChainsDiverged
     assert "seq 6 is missing" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("beginnings", "ends", "lost"),
+    [
+        (InputPosition(0, 0), InputPosition(30, 60), False),
+        (InputPosition(30, 60), InputPosition(30, 60), False),
+        (InputPosition(31, 60), InputPosition(40, 60), True),
+        (InputPosition(30, 61), InputPosition(30, 70), True),
+        (InputPosition(0, 0), InputPosition(29, 60), True),
+        (InputPosition(0, 0), InputPosition(30, 59), True),
+    ],
+)
+def test_inputs_that_come_next_are_there_or_lost(beginnings: InputPosition, ends: InputPosition, *, lost: bool) -> None:
+    found = inputs_lost(Topics("test"), database(3, range(1, 4)).row, beginnings, ends)
+    assert (found is not None) == lost
+    if found is not None:
+        assert f"got {beginnings.next_requests} to {ends.next_requests} and" in str(found)
+        assert "read test.requests[2] and test.replies[2] from offsets 30 and 60 on" in str(found)
 
 
 def test_topics_are_known_by_their_ids() -> None:

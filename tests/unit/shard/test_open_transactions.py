@@ -25,6 +25,11 @@ def test_a_transaction_that_is_open_behind_the_fence_is_waited_for() -> None:
     world.run(process)
     assert isinstance(process.trouble, JournalUnsettled)
     assert world.commands() == []
+    seq = world.store.contents(0).row.seq
+    world.now_ms += REFUSED_PAUSE_MS
+    world.run(process)
+    assert isinstance(process.trouble, JournalUnsettled)
+    assert world.store.contents(0).row.seq == seq, "a refused shard only looks"
     foreign.producer(0).init()  # ends it
     world.now_ms += REFUSED_PAUSE_MS
     world.run(process)

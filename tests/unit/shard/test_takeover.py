@@ -1,6 +1,7 @@
 """Two processes and one shard: pauses, crashes, lost answers, servers that hold things back. Nothing is lost."""
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +10,13 @@ from orchestrator.broker.memory import CommitFault
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.crashpoints import OF_A_RUN, CrashPoint
 from orchestrator.errors import (
+    AccessDenied,
     ChainsDiverged,
+    ConfigError,
     DatabaseBehind,
     DatabaseNotReady,
     FooterMissing,
+    InputsDeleted,
     TopicMismatch,
 )
 from orchestrator.shard.batch import RelayBatch
@@ -21,6 +25,8 @@ from tests.unit.shard.world import Killed, Process, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from orchestrator.store.port import ShardStore
 
 
 def crash_at(wanted: str, passes: int = 1) -> CrashPoint:
@@ -207,6 +213,20 @@ def refused(world: World, kind: type[Exception]) -> Process:
     return process
 
 
+def test_inputs_that_were_deleted_unread_refuse_a_shard_before_anything_is_appended() -> None:
+    world = World()
+    after_some_work(world)
+    world.start("lost")
+    end = world.broker.input_ends(0)
+    world.broker.delete_inputs(0, end)
+    refused(world, InputsDeleted)
+    row = world.store.contents(0).row
+    world.store._database.tables[0].row = replace(row, next_requests=end.next_requests)  # as the text says
+    world.start("s4")
+    world.run(Process(world))
+    assert world.ended()["s4"] == "completed"
+
+
 def test_a_restored_backup_is_refused_and_mended_it_runs_by_itself() -> None:
     world = World()
     process = after_some_work(world)
@@ -281,6 +301,31 @@ def test_a_recreated_topic_is_refused() -> None:
     specs = namespace_topics(world.topics, world.shards)
     world.broker.create([spec for spec in specs if spec.name == world.topics.requests])
     refused(world, TopicMismatch)
+
+
+def test_a_database_that_is_gone_is_waited_for_and_a_right_that_lacks_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    after_some_work(world)
+    process = Process(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(process.store, "shard", gone(ConfigError("the database does not exist")))
+        process.step()
+    assert isinstance(process.trouble, ConfigError)
+    world.now_ms += 10_000
+    process.take_over()
+    other = Process(world)
+    monkeypatch.setattr(other.store, "shard", gone(AccessDenied("the password is wrong")))
+    with pytest.raises(AccessDenied):
+        other.step()
+
+
+def gone(error: ConfigError) -> "Callable[..., ShardStore]":
+    """What connecting comes to."""
+
+    def shard(*_: object) -> "ShardStore":
+        raise error
+
+    return shard
 
 
 def test_a_recovering_database_is_refused_until_it_is_ready() -> None:
