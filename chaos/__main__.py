@@ -45,6 +45,8 @@ class Result:
     """What was done, and what was found."""
 
     sagas: int
+    unsent: int
+    """Starts that Kafka did not take in time, as the client said: they are none of the above."""
     seconds: float
     tally: Tally
     verdict: Verdict
@@ -130,29 +132,29 @@ def _run(show: Show, directory: Path, arguments: argparse.Namespace) -> Result:
             with show.step("everything is mended, and the last transfers end"):
                 storm.calm()
                 _settle(storm, load)
-        started = dict(islice(orders.items(), load.started))
+        started = {name: orders[name] for name in islice(orders, load.started) if name not in load.unsent}
         with show.step("all is stopped politely, read once more, and the database built anew from the journals"):
             verdict = judge(city, watcher, started, before)
         with psycopg.connect(city.bank_database) as connection:
             postgres = connection.info.parameter_status("server_version") or "unknown"
-    return Result(load.started, time.monotonic() - began, storm.tally, verdict, postgres)
+    return Result(len(started), len(load.unsent), time.monotonic() - began, storm.tally, verdict, postgres)
 
 
 def _drive(show: Show, storm: Storm, load: Load, arguments: argparse.Namespace) -> None:
     """Until every transfer has ended and every fault was made; or the time is over, or nothing ends any more."""
     total, until_s = arguments.sagas, time.monotonic() + 60 * arguments.minutes
     with show.transfers(total) as bar:
-        while load.ended < total and time.monotonic() < until_s and load.idle_s < STALLED_S:
-            storm.step(load.ended, total)
+        while load.done < total and time.monotonic() < until_s and load.idle_s < STALLED_S:
+            storm.step(load.done, total)
             load.fill(storm.allowed(total) + arguments.window)
             load.wait(LOOK_S)
-            bar.tell(load.ended, load.in_flight)
+            bar.tell(load.done, load.in_flight)
 
 
 def _settle(storm: Storm, load: Load) -> None:
     mended_s = time.monotonic()
     while load.in_flight and min(load.idle_s, time.monotonic() - mended_s) < STALLED_S:
-        storm.step(load.ended, load.started)
+        storm.step(load.done, load.started)
         load.fill(load.started)
         load.wait(LOOK_S)
 
@@ -167,6 +169,7 @@ def _report(show: Show, result: Result, seed: int) -> None:
     rows += [(f"{name} ended because a server was away", f"{count}") for name, count in sorted(tally.ended.items())]
     found = verdict.audit
     rows += [
+        ("starts that Kafka did not take in time", f"{result.unsent:,}"),
         ("take-overs", f"{len(found.journal.owners):,}"),
         ("commands", f"{found.commands:,}"),
         ("replies", f"{found.replies:,}"),

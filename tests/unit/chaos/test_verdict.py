@@ -73,7 +73,7 @@ def verdict() -> Verdict:
 
 
 def result(found: Verdict) -> Result:
-    return Result(2_000, 300.0, Tally(kills=20), found, "18.6")
+    return Result(2_000, 0, 300.0, Tally(kills=20), found, "18.6")
 
 
 def test_the_last_line_of_a_run_in_which_all_was_kept() -> None:
