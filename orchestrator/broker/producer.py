@@ -27,7 +27,7 @@ METADATA_SECONDS: Final = 5.0
 """How long a topic that this producer has not written to yet is looked up."""
 ROOM_SECONDS: Final = 5.0
 """How long ``produce`` waits for room in librdkafka's queue."""
-SERVE_EVERY_SECONDS: Final = 0.002
+SERVE_EVERY_SECONDS: Final = 0.005
 """How often delivered records are looked for beside a thread that computes."""
 INIT_SECONDS: Final = 15.0
 """Measured: 0.06 s, and 0.5 to 1.0 s while a transaction is open. Longer only when the coordinator moves."""

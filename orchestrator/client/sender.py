@@ -23,7 +23,7 @@ ROOM_S: Final = 30.0
 """How long ``post`` waits for room when requests come faster than Kafka takes them."""
 POSTED_MAX: Final = 10_000
 """Requests that wait for their round."""
-PATIENCE_S: Final = 0.005
+PATIENCE_S: Final = 0.02
 """How long a request that nobody waits for yet waits for others."""
 
 Failed = Callable[[OrchestratorError], None]

@@ -10,7 +10,7 @@ from orchestrator.broker.memory import MemoryBroker
 from orchestrator.engine.state import loads
 from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
-from orchestrator.shard.loop import IDLE_MS
+from orchestrator.shard.loop import GATHER_MS, GATHERED, IDLE_MS
 from orchestrator.wire import definitions, reply, request
 from orchestrator.wire.headers import COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
 from orchestrator.wire.partition import partition_of
@@ -55,6 +55,48 @@ def test_many_sagas_over_several_shards() -> None:
     assert sorted(world.ended()) == sorted(f"s{number}" for number in range(60))
     assert list(world.ended().values()).count("compensated") == 6
     world.audit()
+
+
+def starts(world: World, count: int, name: str) -> None:
+    for number in range(count):
+        world.start(f"{name}{number}")
+
+
+def accepted(world: World) -> int:
+    return len(world.answers())
+
+
+@pytest.mark.parametrize(("first", "waits"), [(1, False), (2, True), (GATHERED - 1, True), (GATHERED, False)])
+def test_inputs_gather_behind_a_batch_of_several_and_not_behind_one_or_many(first: int, waits: bool) -> None:  # noqa: FBT001 - a table's column
+    world = World()
+    process = Process(world)
+    process.take_over()
+    starts(world, first, "first-")
+    assert process.shard.step(world.now_ms) == world.now_ms + (GATHER_MS if waits else IDLE_MS)
+    process.relay()
+    assert accepted(world) == first
+    starts(world, 3, "next-")
+    wake_ms = process.shard.step(world.now_ms)
+    process.relay()
+    assert accepted(world) == first + (0 if waits else 3)
+    if waits:
+        assert process.shard.inputs is None
+        assert wake_ms == world.now_ms + GATHER_MS
+        world.now_ms = wake_ms
+        process.step()
+        assert accepted(world) == first + 3
+
+
+def test_a_clock_that_is_set_back_keeps_no_input_waiting() -> None:
+    world = World()
+    process = Process(world)
+    process.take_over()
+    starts(world, 2, "first-")
+    process.step()
+    starts(world, 3, "next-")
+    world.now_ms -= 3_600_000
+    process.step()
+    assert accepted(world) == 5
 
 
 def test_a_repeated_start_is_the_same_saga_and_another_input_is_a_conflict() -> None:
