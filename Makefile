@@ -8,13 +8,19 @@ STAMP := $(VENV)/.stamp
 PYTHON :=
 ARGS :=
 # Tests of whole systems, which take minutes: `make test-systems`.
-SYSTEMS := tests/acceptance/faults tests/acceptance/test_deploy.py tests/integration/security \
-	tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
+SYSTEMS := tests/acceptance/faults tests/acceptance/test_chaos.py tests/acceptance/test_deploy.py \
+	tests/integration/security tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
 # How often `make test-crash` kills the orchestrator at each of its crash points, `make test-recovery` drops the database,
 # `make test-restarts` restarts the broker.
 REPEAT := 1
+# `make chaos`: how many transfers and kills; after how many minutes nothing new is begun (empty: never); what the faults
+# are drawn from (empty: anything, it is told).
+SAGAS := 2000
+KILLS := 20
+MINUTES :=
+SEED :=
 
-.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery test-restarts check format bench
+.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery test-restarts chaos check format bench
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +32,7 @@ help:
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
 	@echo "make test-restarts     the only Kafka broker restarted under load, REPEAT=5 times"
+	@echo "make chaos             SAGAS=2000 transfers, KILLS=20 and as many other faults by SEED=…, for MINUTES=… at most"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
@@ -53,6 +60,9 @@ test-recovery: $(STAMP)
 
 test-restarts: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/faults/test_kafka_restarts.py $(ARGS)
+
+chaos: $(STAMP)
+	$(BIN)/python -m chaos --sagas $(SAGAS) --kills $(KILLS) $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED)) $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

@@ -19,7 +19,9 @@ PLAIN_EVERY: Final = 10
 class Show:
     """Everything that is printed, in order; the last line is for scripts, and always plain."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "demo") -> None:
+        """``name`` is the program's, for its errors."""
+        self._name = name
         self._console = Console(highlight=False)
         unicode = (self._console.encoding or "").lower().startswith("utf")
         self._good = "[green]✓[/]" if unicode else "[green]ok[/]"
@@ -85,8 +87,8 @@ class Show:
             self._console.print(f"    [red]and {len(faults) - shown_max} more[/]")
 
     def error(self, text: str) -> None:
-        """Why the demo cannot go on."""
-        Console(stderr=True, highlight=False).print(f"{self._bad} demo: {escape(text)}")
+        """Why it cannot go on."""
+        Console(stderr=True, highlight=False).print(f"{self._bad} {self._name}: {escape(text)}")
 
     def last_line(self, text: str) -> None:
         """For scripts."""

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
+from signal import SIGKILL, SIGTERM, Signals
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, cast
 
@@ -61,9 +61,20 @@ class Service:
         """Start it; it is not ready yet when this returns."""
         self._process.start()
 
+    @property
+    def status(self) -> int | None:
+        """The exit status of a process that ended and was not stopped, 128 + n for signal n; None of others."""
+        return self._process.status
+
+    def signal(self, number: Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.status is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
     def kill(self) -> None:
-        """End it by SIGKILL, this very moment."""
-        os.kill(self.pid, SIGKILL)
+        """End it by SIGKILL, this very moment; it may have ended."""
+        self.signal(SIGKILL)
         self._process.kill()
 
     def stop(self) -> None:

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "diagram": "a saga as a Mermaid diagram",
     "recover": "rebuild the database from the journals",
     "verify": "compare the database with the journals",
+    "crashpoints": "the places where tests kill a process",
     "acls": "the least rights in Kafka of the orchestrator and of each participant",
     "schemas": "the Avro schemas of a saga's messages, for other languages",
     "connector": "a ready-made participant: commands become HTTP requests",

@@ -59,6 +59,11 @@ class ServerProcess:
         """Whether the server's process exists, paused ones included."""
         return self._guardian is not None and self._guardian.poll() is None
 
+    @property
+    def status(self) -> int | None:
+        """The exit status of a server that has ended by itself, 128 + n when signal n ended it; None of others."""
+        return None if self._guardian is None else self._guardian.poll()
+
     def start(self) -> None:
         """Start the server; it is not ready yet when this returns."""
         assert not self.running, f"{self._command.name} is already running"

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from tests.proxy import CHUNK, Proxy
+from chaos.proxy import CHUNK, Proxy
 
 ANSWER_S = 60.0
 END_TXN = 26

@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
+from chaos.listeners import ALMOST_ALWAYS_LED
 from orchestrator.errors import OutcomeTimeout
 from tests.acceptance.faults.town import COMMANDS, Orchestrator, Stage, Town, stage_in
 from tests.servers import new_directory
@@ -12,17 +13,8 @@ from tests.waiting import until
 
 RESTARTS = max(2, int(os.environ.get("SAGA_TEST_REPEAT", "1")))
 """Politely and by kill -9 in turns: `make test-restarts REPEAT=5`."""
-ALMOST_ALWAYS_LED = {
-    # A lone broker has nobody to give its partitions to.
-    "controlled.shutdown.enable": "false",
-    # Killed and started again, it is fenced when its former session ends: mostly before it serves, then.
-    "broker.session.timeout.ms": "1500",
-    "broker.heartbeat.interval.ms": "250",
-}
-"""So that hardly ever a partition is without a leader while a transaction ends: Kafka takes such a one for deleted, and
-may lose the marker (KAFKA-20734, docs/reliability.md)."""
 SKIPPED = "these partitions are likely deleted already and hence can be skipped"
-"""What it says then."""
+"""What Kafka says when it leaves out a marker."""
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from chaos.tables import TABLES
 from demo.system import CommandFailed
 from orchestrator.crashpoints import OF_A_RECOVERY
 from tests.acceptance.faults.test_histories import copy_of
@@ -17,13 +18,6 @@ from tests.waiting import until
 
 REPEAT = int(os.environ.get("SAGA_TEST_REPEAT", "1"))
 """How often the database is dropped: `make test-recovery REPEAT=20`."""
-TABLES = {
-    "events": "select * from saga.events order by shard, saga_id, number",
-    "sagas": "select * from saga.sagas order by shard, saga_id",
-    "incidents": "select * from saga.incidents order by shard, saga_id, number",
-    "definitions": "select * from saga.definitions order by name, hash",
-    "offsets": "select shard, next_requests, next_replies from saga.shards order by shard",
-}
 
 
 def rows(town: Town, database: str | None = None) -> dict[str, list[str]]:

@@ -2,9 +2,9 @@
 
 from contextlib import closing
 
+from chaos.proxy import Way, proxy_to
 from orchestrator.broker.kafka import KafkaBroker
 from tests.acceptance.faults.town import ALL, FENCED, PATIENCE_S, Town
-from tests.proxy import Way, proxy_to
 from tests.waiting import until
 
 

@@ -6,8 +6,8 @@
 import signal
 from collections.abc import Mapping
 
+from chaos.proxy import Way, proxy_to
 from tests.acceptance.faults.town import ALL, FENCED, PATIENCE_S, SHARDS, Orchestrator, Town
-from tests.proxy import Way, proxy_to
 from tests.waiting import until
 
 

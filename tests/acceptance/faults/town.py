@@ -12,11 +12,12 @@ from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 
 import psycopg
 
+from chaos.listeners import Listeners
+from chaos.verdict import zombies
 from demo import accounts
 from demo.audit import Audit, audit
 from demo.system import EXAMPLE, SAGA, Service, System, SystemOptions
@@ -29,10 +30,9 @@ from orchestrator.client.deployment import deploy
 from orchestrator.client.handle import Handle
 from orchestrator.definition.decorator import AnySaga
 from orchestrator.errors import Compensated, Unavailable
-from orchestrator.local.ports import HOST, free_port
+from orchestrator.local.ports import HOST
 from orchestrator.settings import Settings
 from orchestrator.store.migrate import migrate
-from orchestrator.wire.journal import is_entry, parse_footer
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
 from tests.acceptance.faults.kafka_proxy import KafkaProxy, kafka_proxy
@@ -71,12 +71,9 @@ def stage_in(directory: Path, kafka_settings: Mapping[str, str] | None = None) -
 
     ``kafka_settings`` are the broker's beside ours.
     """
-    open_port, controller, hidden, proxied = (free_port() for _ in range(4))
+    listeners = Listeners()
     settings = {
-        "listeners": f"PLAINTEXT://{HOST}:{open_port},CONTROLLER://{HOST}:{controller},PROXIED://{HOST}:{hidden}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{open_port},PROXIED://{HOST}:{proxied}",
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT",
+        **listeners.settings,
         "group.min.session.timeout.ms": str(SESSION_MS),
         # The protocol of KIP-848 takes its session from the broker.
         "group.consumer.min.session.timeout.ms": str(SESSION_MS),
@@ -86,8 +83,13 @@ def stage_in(directory: Path, kafka_settings: Mapping[str, str] | None = None) -
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
         **(kafka_settings or {}),
     }
-    options = SystemOptions(shards=SHARDS, session_timeout_ms=SESSION_MS, kafka_port=open_port, kafka_settings=settings)
-    with kafka_proxy((HOST, hidden), proxied) as proxy, System(directory, options).start() as system:
+    options = SystemOptions(
+        shards=SHARDS, session_timeout_ms=SESSION_MS, kafka_port=listeners.open, kafka_settings=settings
+    )
+    with (
+        kafka_proxy((HOST, listeners.hidden), listeners.proxied) as proxy,
+        System(directory, options).start() as system,
+    ):
         database = system.stack.create_database("bank")
         accounts.open_accounts(database)
         with closing(KafkaBroker(system.stack.kafka, Topics("bank"))) as broker:
@@ -192,8 +194,7 @@ class Town:
         done = [self.orders[name].transfer for name, status in outcomes.items() if status == "completed"]
         assert accounts.wrong_money(self.before, accounts.balances(self.stage.database), done) == []
         assert self.ask("select count(*) from saga.events") == [(found.journal.events,)]
-        for shard, owners in owners_of(records, self.topics.journal).items():
-            assert len(owners) == len(set(owners)), f"shard {shard}: a former owner wrote behind a later one: {owners}"
+        assert zombies(records, self.topics.journal) == []
         return found
 
     def ask(self, query: str, database: str | None = None) -> list[tuple[object, ...]]:
@@ -251,18 +252,6 @@ class Orchestrator:
     def reasons(self) -> set[object]:
         """Why it did not own a shard, if it said so."""
         return {line["reason"] for line in self.log() if line["event"] == "shard not owned"}
-
-
-def owners_of(records: list[IncomingRecord], journal: str) -> dict[int, list[str]]:
-    """By shard, whose batches came after whose: an owner is named again when it comes back."""
-    found: dict[int, list[str]] = {}
-    for record in records:
-        if record.topic == journal and not is_entry(record):
-            named = found.setdefault(record.partition, [])
-            named += [batch.owner for batch in parse_footer(record.value).batches]
-    return {
-        shard: [each for before, each in pairwise(["", *named]) if each != before] for shard, named in found.items()
-    }
 
 
 @contextmanager

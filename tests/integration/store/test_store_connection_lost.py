@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 import psycopg
 import pytest
 
+from chaos.proxy import Way, proxy_to
 from orchestrator.errors import OwnershipLost, Unavailable
 from orchestrator.store import connection as connection_module
 from orchestrator.store.port import GENESIS, Batch, ShardRow
 from orchestrator.store.postgres import PostgresShardStore, PostgresStore
 from tests.contract.store.batches import batch_after, event, incident, row_after, saga
 from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads
-from tests.proxy import Way, proxy_to
 from tests.waiting import until
 
 EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)

@@ -1,47 +1,58 @@
-"""A way to a server that can lose requests and answers, hold them back, or say nothing at all.
+"""A way to a server that can lose requests and answers, delay them, hold them back, or say nothing at all.
 
-It knows no protocol: Postgres is reached through it by ``proxy_to``, Kafka by ``tests.acceptance.faults.kafka_proxy``.
+It knows no protocol: Postgres is reached through it by ``proxy_to``, Kafka where a broker advertises its port.
 """
 
 import selectors
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from enum import Enum
+from typing import Final
 from urllib.parse import urlsplit
 
-HOST = "127.0.0.1"
-CHUNK = 1 << 16
-END = 5
+HOST: Final = "127.0.0.1"
+CHUNK: Final = 1 << 16
+END: Final = 5
 """Bytes of the message of Postgres' protocol that ends a request, and with it the transaction."""
-APPEND = 2_000
+APPEND: Final = 2_000
 """Bytes: an append is larger, what an owner asks beside it is smaller."""
 
 
 class Way(Enum):
+    """What becomes of what is sent through a proxy."""
+
     OPEN = "everything passes"
     LOSES_ANSWERS = "requests pass; at the first answer both sides are cut"
     LOSES_REQUESTS = "at the first request both sides are cut"
     HOLDS_ANSWERS = "requests pass; answers stay where they are, nothing is cut"
     HOLDS_THE_END = "of the first large request all but the last bytes pass; then its connection is silent"
     SILENT = "nothing passes, nothing is cut"
+    """Whoever sends now has a connection that stays silent when others pass again: half open, until ``cut``."""
 
 
 class Proxy:
     """One thread for all connections through it."""
 
     def __init__(self, upstream: tuple[str, int], port: int = 0) -> None:
-        """``port`` 0: any that is free."""
+        """Listens and takes nobody in before ``start``; ``port`` 0: any that is free."""
         self._upstream = upstream
         self._listener = socket.create_server((HOST, port))
         self.port: int = self._listener.getsockname()[1]
         self.way = Way.OPEN
+        self.delay_s = 0.0
+        """How much later everything arrives."""
         self.lost = threading.Event()
         """Something was lost, or is held back."""
         self.turns = 0
         """How often an answer followed a request: round trips."""
         self._asked = False
+        self._late: deque[tuple[float, socket.socket, bytes]] = deque()
+        """When it is due, from whom it came, what it is; in the order in which it came."""
+        self._closing = False
         self._peers: dict[socket.socket, socket.socket] = {}
         self._servers: set[socket.socket] = set()
         self._selector = selectors.DefaultSelector()
@@ -51,9 +62,16 @@ class Proxy:
         self._thread = threading.Thread(target=self._run)
 
     def start(self) -> None:
+        """Take connections from now on."""
         self._thread.start()
 
+    def cut(self) -> None:
+        """Cut every connection that there is; any thread may ask for it."""
+        self._wake.send(b"x")
+
     def close(self) -> None:
+        """Cut everything, and take no more."""
+        self._closing = True
         self._wake.send(b"x")
         self._thread.join()
         for end in (self._listener, self._waker, self._wake, *self._peers):
@@ -61,14 +79,17 @@ class Proxy:
         self._selector.close()
 
     def _run(self) -> None:
-        while True:
-            for key, _ in self._selector.select():
+        while not self._closing:
+            pause_s = max(0.0, self._late[0][0] - time.monotonic()) if self._late else None
+            for key, _ in self._selector.select(pause_s):
                 if key.fileobj is self._waker:
-                    return
-                if key.fileobj is self._listener:
+                    self._waker.recv(1)
+                    self._cut_all()
+                elif key.fileobj is self._listener:
                     self._accept()
                 elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._peers:
                     self._pass_on(key.fileobj)
+            self._deliver_late()
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
@@ -101,6 +122,18 @@ class Proxy:
         if from_server and self._asked:
             self.turns += 1
         self._asked = not from_server
+        if self.delay_s or self._late:  # nothing overtakes what is late
+            self._late.append((time.monotonic() + self.delay_s, end, data))
+        else:
+            self._send(end, data)
+
+    def _deliver_late(self) -> None:
+        while self._late and self._late[0][0] <= time.monotonic():
+            _, end, data = self._late.popleft()
+            if end in self._peers:
+                self._send(end, data)
+
+    def _send(self, end: socket.socket, data: bytes) -> None:
         try:
             self._forward(end, data)
         except ConnectionError:
@@ -114,6 +147,11 @@ class Proxy:
             self.lost.set()
             return
         self._peers[end].sendall(data)
+
+    def _cut_all(self) -> None:
+        for end in list(self._peers):
+            if end in self._peers:
+                self._cut(end)
 
     def _cut(self, end: socket.socket) -> None:
         for side in (end, self._peers[end]):
@@ -131,8 +169,13 @@ class PostgresProxy(Proxy):
         parts = urlsplit(dsn)
         assert parts.hostname is not None
         super().__init__((parts.hostname, parts.port or 5432))
+        self.dsn = self.way_to(dsn)
+
+    def way_to(self, dsn: str) -> str:
+        """The same for another database of the same server."""
+        parts = urlsplit(dsn)
         user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-        self.dsn = parts._replace(netloc=f"{user}{HOST}:{self.port}").geturl()
+        return parts._replace(netloc=f"{user}{HOST}:{self.port}").geturl()
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""`make chaos`: transfers while servers and processes are killed, paused and cut off, and everything is counted."""
