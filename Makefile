@@ -13,8 +13,11 @@ SYSTEMS := tests/acceptance/faults tests/acceptance/test_deploy.py tests/integra
 # How often `make test-crash` kills the orchestrator at each of its crash points, and `make test-recovery` drops the
 # database.
 REPEAT := 1
+# Of `make soak-simulation`: how many steps, and the seed of the first run.
+STEPS := 1000000
+SEED := 1
 
-.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery check format bench
+.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery soak-simulation check format bench
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +28,7 @@ help:
 	@echo "make test-systems      zombies, hanging transactions, lost histories, restarts, TLS, the Dockerfile: whole systems"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
+	@echo "make soak-simulation   every fault in one process under a virtual clock, STEPS=1000000 SEED=1"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
@@ -49,6 +53,9 @@ test-crash: $(STAMP)
 
 test-recovery: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/faults/test_recoveries.py -k dropped $(ARGS)
+
+soak-simulation: $(STAMP)
+	$(BIN)/python -m tests.simulation --steps $(STEPS) --seed $(SEED)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check
