@@ -13,6 +13,8 @@ SYSTEMS := tests/acceptance/faults tests/acceptance/test_chaos.py tests/acceptan
 # How often `make test-crash` kills the orchestrator at each of its crash points, `make test-recovery` drops the database,
 # `make test-restarts` restarts the broker.
 REPEAT := 1
+# A minute or more of computing: the simulator is tested apart from what it tests.
+SEEDED := tests/simulation/test_seeded_bugs.py
 # `make chaos`: how many transfers and kills; after how many minutes nothing new is begun (empty: never); what the faults
 # are drawn from (empty: anything, it is told).
 SAGAS := 2000
@@ -20,7 +22,11 @@ KILLS := 20
 MINUTES :=
 SEED :=
 
-.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery test-restarts chaos check format bench
+# Of `make soak-simulation`: how many steps; SEED is that of the first run.
+STEPS := 1000000
+
+.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery test-restarts chaos \
+	test-simulation soak-simulation check format bench
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +39,8 @@ help:
 	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
 	@echo "make test-restarts     the only Kafka broker restarted under load, REPEAT=5 times"
 	@echo "make chaos             SAGAS=2000 transfers, KILLS=20 and as many other faults by SEED=…, for MINUTES=… at most"
+	@echo "make test-simulation   bugs put into the product, each of which the simulator finds"
+	@echo "make soak-simulation   every fault in one process under a virtual clock, STEPS=1000000 SEED=1"
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
@@ -41,7 +49,7 @@ demo: $(STAMP)
 	$(BIN)/python -m demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS)) $(ARGS)
+	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS) $(SEEDED)) $(ARGS)
 
 test-unit: $(STAMP)
 	$(BIN)/pytest -m "not integration and not slow" $(ARGS)
@@ -63,6 +71,12 @@ test-restarts: $(STAMP)
 
 chaos: $(STAMP)
 	$(BIN)/python -m chaos --sagas $(SAGAS) --kills $(KILLS) $(addprefix --minutes ,$(MINUTES)) $(addprefix --seed ,$(SEED)) $(ARGS)
+
+test-simulation: $(STAMP)
+	$(BIN)/pytest $(SEEDED) $(ARGS)
+
+soak-simulation: $(STAMP)
+	$(BIN)/python -m tests.simulation --steps $(STEPS) $(addprefix --seed ,$(SEED))
 
 check: $(STAMP)
 	$(BIN)/ruff format --check

@@ -24,7 +24,7 @@ class Fold:
 
         It counts once ``loaded`` was called. Raises ``JournalCorrupt`` for events that this version cannot fold.
         """
-        self._sagas.load({entry.saga_id for proven in batches for entry in proven.entries})
+        self._sagas.load([entry.saga_id for proven in batches for entry in proven.entries])
         events: list[tuple[int, EventRow]] = []
         changed: dict[str, int] = {}
         for proven in batches:

@@ -19,7 +19,7 @@ from orchestrator.errors import ChainsDiverged, OwnershipLost, Unavailable
 from orchestrator.recovery.course import Plan, plan
 from orchestrator.shard.batch import unsealed
 from orchestrator.shard.catalogue import Catalogue
-from orchestrator.shard.comparison import topics_changed
+from orchestrator.shard.comparison import LastFooter, topics_changed
 from orchestrator.shard.relay import Relay
 from orchestrator.shard.takeover import Ports, append_owner_batch, read_fenced_footer, read_footer, read_topic_ids
 from orchestrator.store.port import DatabaseState, Store
@@ -101,8 +101,8 @@ class Recovery:
             with closing(Catalogue(namespace.broker, namespace.topics, namespace.store.save_definitions)) as catalogue:
                 catalogue.refresh()
                 catalogue.save()
-            for ports, producer in zip(every, producers, strict=True):
-                _own(ports, producer, namespace.now_ms())
+            for ports, producer, planned in zip(every, producers, plans, strict=True):
+                _own(ports, producer, planned.footer, namespace.now_ms())
             namespace.crash_point("recover.published")
             return plans
 
@@ -144,11 +144,15 @@ def _planned(ports: Ports, *, wipe: bool, fenced: bool) -> Plan:
         return plan(ports.store.snapshot(), footer, history, wipe=wipe)
 
 
-def _own(ports: Ports, producer: Producer, now_ms: int) -> None:
-    """Append an owner batch, and publish it with all that waits before it. Raises ``Fenced`` for any trouble."""
+def _own(ports: Ports, producer: Producer, footer: LastFooter, now_ms: int) -> None:
+    """Append an owner batch, and publish it with all that waits behind ``footer``. Raises ``Fenced`` for any trouble.
+
+    ``footer`` is the one that was loaded up to. A later one is of somebody who has fenced us: behind it there might be
+    nothing to publish, and nobody would notice.
+    """
     head = append_owner_batch(ports.store, str(uuid4()), now_ms)
     topic_ids = read_topic_ids(ports)
-    footer = replace(read_fenced_footer(ports), topic_ids=topic_ids)
+    footer = replace(footer, topic_ids=topic_ids)
     relay = Relay(ports.topics, ports.shard, producer, footer, topic_ids, ports.crash_point)
     while relay.published.seq < head.seq:
         for row in ports.store.outbox(relay.published.seq, OUTBOX_READ):

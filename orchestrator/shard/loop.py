@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from orchestrator.broker.port import InputPosition, Inputs
 from orchestrator.broker.rights import missing, to_send
-from orchestrator.errors import BatchRefused, NotAuthorized, ShardRefused, TopicMismatch
+from orchestrator.errors import BatchRefused, NotAuthorized, OwnershipLost, ShardRefused, TopicMismatch
 from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
 from orchestrator.shard.meter import BatchFigures, Meter
 from orchestrator.shard.relay import Relay, RelayStatus
@@ -209,6 +209,11 @@ class Loop:
         # Never beyond our own head: what is there is another owner's, and its own to publish.
         wanted = min(room, BACKLOG_READ, self._head.seq - self.relay.offered)
         for batch in map(unsealed, self._work.ports.store.outbox(self.relay.offered, wanted)):
+            if batch.seq != self.relay.offered + 1:
+                raise OwnershipLost(
+                    f"shard {self._work.ports.shard}: expected batch {self.relay.offered + 1} in the outbox, got "
+                    f"{batch.seq}: another owner has published what came before it"
+                )
             self._check_targets(batch)
             self.relay.offer(batch)
 

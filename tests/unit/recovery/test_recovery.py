@@ -202,6 +202,26 @@ def test_a_recovery_that_somebody_fences_begins_anew() -> None:
     goes_on(world)
 
 
+def test_a_recovery_is_not_over_while_the_lost_database_has_an_owner_that_writes() -> None:
+    """It goes on by itself where it was cut off, and publishes more than the recovery has batches."""
+    world, old = worked(rounds=3)
+    new_database(world)
+    began: list[str] = []
+
+    def meanwhile(name: str) -> None:
+        if name == "recover.loaded" and not began:
+            began.append(name)
+            for _ in range(20):  # fenced, it takes over once more, and fences
+                old.step()
+                world.bank()
+                world.now_ms += 300
+            assert all(owner.owned for owner in old.owners.values())
+
+    recover(world, drop=True, crash_point=meanwhile)
+    assert began
+    goes_on(world)
+
+
 def test_one_recovery_at_a_time() -> None:
     world, process = worked()
     del process

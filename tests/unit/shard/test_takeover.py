@@ -17,6 +17,7 @@ from orchestrator.errors import (
     DatabaseNotReady,
     FooterMissing,
     InputsDeleted,
+    OwnershipLost,
     TopicMismatch,
 )
 from orchestrator.shard.batch import RelayBatch
@@ -90,6 +91,21 @@ def test_a_paused_owner_that_wakes_up_writes_nothing() -> None:
     assert (world.store.contents(0), world.cluster.committed(world.topics.journal)) == before
     world.run(other)
     assert world.ended() == {"s1": "completed", "s2": "completed", "s3": "completed"}
+    world.audit()
+
+
+def test_an_owner_paused_before_it_publishes_anything_drops_the_shard_when_another_has_published_it() -> None:
+    """The outbox rows that it was to publish are gone: another owner did."""
+    world = World()
+    paused, other = Process(world), Process(world)
+    paused.take_over()
+    other.take_over()
+    world.start("s1")
+    world.run(other)
+    paused.step()
+    assert isinstance(paused.trouble, OwnershipLost)
+    world.run(other)
+    assert world.ended() == {"s1": "completed"}
     world.audit()
 
 
