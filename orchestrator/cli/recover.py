@@ -113,11 +113,8 @@ class _Tally:
         """Once more from here, when somebody wrote meanwhile."""
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._task, self._began, self.events = (
-            self._bar.add_task("", total=sum(each.records for each in plans), pace="0"),
-            time.monotonic(),
-            0,
-        )
+        self._task = self._bar.add_task("", total=sum(each.records for each in plans), pace="0")
+        self._began = self._began or time.monotonic()
 
     def add(self, step: Step) -> None:
         """Something was loaded."""

@@ -15,6 +15,7 @@ from orchestrator.cli.output import print_json
 from orchestrator.exit_code import ExitCode
 from orchestrator.operations.textfile import Textfile
 from orchestrator.recovery.loading import Step
+from orchestrator.recovery.recovery import Namespace
 from orchestrator.recovery.service import opened
 from orchestrator.recovery.verify import DIGITS, Compared, Proven, Verified, prove, verify, verify_definitions
 from orchestrator.wire.topics import Topics
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 RATE: Final = 20_000
 """Events a second, unless told: leaves most of a processor to others."""
+DEFINITIONS_LOOKS: Final = 3
+"""How often the definitions are compared until they are equal."""
+DEFINITIONS_PAUSE_S: Final = 5.0
 
 
 def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
@@ -61,7 +65,7 @@ def _verify(loaded: "Settings", tell: Callable[[Step], None], metrics: Path | No
             verified.append(verify(namespace, shard, loaded.cache_sagas, tell))
             if not as_json:
                 _print_shard(verified[-1])
-        definitions = verify_definitions(namespace)
+        definitions = _definitions(namespace)
     tables = [table for each in verified for table in each.tables] + [definitions]
     differences = [each.difference for each in tables if each.difference is not None]
     if metrics is not None:
@@ -84,6 +88,16 @@ def _verify(loaded: "Settings", tell: Callable[[Step], None], metrics: Path | No
     for text in differences:
         print(f"saga: {text}", file=sys.stderr)
     return ExitCode.REFUSED if differences else ExitCode.OK
+
+
+def _definitions(namespace: Namespace) -> Compared:
+    """What was deployed just now takes an orchestrator a moment to write down."""
+    for _ in range(DEFINITIONS_LOOKS - 1):
+        compared = verify_definitions(namespace)
+        if compared.difference is None:
+            return compared
+        time.sleep(DEFINITIONS_PAUSE_S)
+    return verify_definitions(namespace)
 
 
 def _paced(rate: int) -> Callable[[Step], None]:

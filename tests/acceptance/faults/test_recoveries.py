@@ -98,7 +98,8 @@ def test_a_recovery_that_is_killed_anywhere_is_ended_by_the_next_one(town: Town)
 
 
 def test_a_database_is_verified_beside_the_orchestrator_that_writes_to_it(town: Town) -> None:
-    town.orchestrator("owner")
+    owner = town.orchestrator("owner")
+    until(lambda: owner.owned() == ALL)
     equal: list[object] = []
     for _ in range(3):
         town.transfer(40)
