@@ -10,6 +10,22 @@ import pytest
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TOOLS = ["make", "sh", "touch", "mkdir", "cp", "dirname", "cat", "chmod", "echo"]
+TARGETS = [
+    "demo",
+    "test",
+    "test-unit",
+    "test-integration",
+    "test-systems",
+    "test-crash",
+    "test-recovery",
+    "test-restarts",
+    "chaos",
+    "test-simulation",
+    "soak-simulation",
+    "check",
+    "format",
+    "bench",
+]
 # A Python of a version: notes what it is asked for, and makes environments whose Python is like itself.
 PYTHON = """#!/bin/sh
 echo "$(basename "$0") $*" >> "{log}"
@@ -97,25 +113,7 @@ def test_without_a_python_it_says_what_is_missing_and_makes_nothing(computer: Co
     assert not (computer.repository / ".venv").exists()
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "demo",
-        "test",
-        "test-unit",
-        "test-integration",
-        "test-systems",
-        "test-crash",
-        "test-recovery",
-        "test-restarts",
-        "chaos",
-        "test-simulation",
-        "soak-simulation",
-        "check",
-        "format",
-        "bench",
-    ],
-)
+@pytest.mark.parametrize("target", TARGETS)
 def test_every_target_sets_itself_up(computer: Computer, target: str) -> None:
     computer.install("python3", "3.11.9")
     assert "setting up .venv" in computer.make("--dry-run", target).stdout
@@ -123,20 +121,5 @@ def test_every_target_sets_itself_up(computer: Computer, target: str) -> None:
 
 def test_make_alone_names_the_targets(computer: Computer) -> None:
     said = computer.make().stdout
-    for target in (
-        "demo",
-        "test",
-        "test-unit",
-        "test-integration",
-        "test-systems",
-        "test-crash",
-        "test-recovery",
-        "test-restarts",
-        "chaos",
-        "test-simulation",
-        "soak-simulation",
-        "check",
-        "format",
-        "bench",
-    ):
+    for target in TARGETS:
         assert f"make {target} " in said
