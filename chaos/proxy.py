@@ -29,7 +29,7 @@ class Way(Enum):
     LOSES_ANSWERS = "requests pass; at the first answer both sides are cut"
     LOSES_REQUESTS = "at the first request both sides are cut"
     HOLDS_ANSWERS = "requests pass; answers stay where they are, nothing is cut"
-    HOLDS_THE_END = "of the first large request all but the last bytes pass; then its connection is silent"
+    HOLDS_THE_END = "of the first large request, and of what follows it, all but the last bytes pass"
     SILENT = "nothing passes, nothing is cut"
     """Whoever sends now has a connection that stays silent when others pass again: half open, until ``cut``."""
 
@@ -52,6 +52,8 @@ class Proxy:
         self._asked = False
         self._late: deque[tuple[float, socket.socket, bytes]] = deque()
         """When it is due, from whom it came, what it is; in the order in which it came."""
+        self._held: dict[socket.socket, bytes] = {}
+        """The last bytes of each connection whose end is held, until it is cut."""
         self._closing = False
         self._peers: dict[socket.socket, socket.socket] = {}
         self._servers: set[socket.socket] = set()
@@ -141,11 +143,11 @@ class Proxy:
 
     def _forward(self, end: socket.socket, data: bytes) -> None:
         """Send what came from ``end`` to its peer."""
-        if self.way is Way.HOLDS_THE_END and end not in self._servers and len(data) > APPEND:
-            self._selector.unregister(end)
-            self._peers[end].sendall(data[:-END])
+        large = self.way is Way.HOLDS_THE_END and end not in self._servers and len(data) > APPEND
+        if large or end in self._held:  # a request may come in several pieces: its end is in the last one
+            data = self._held.get(end, b"") + data
+            data, self._held[end] = data[:-END], data[-END:]
             self.lost.set()
-            return
         self._peers[end].sendall(data)
 
     def _cut_all(self) -> None:
@@ -159,6 +161,7 @@ class Proxy:
                 self._selector.unregister(side)
             del self._peers[side]
             self._servers.discard(side)
+            self._held.pop(side, None)
             side.close()
 
 

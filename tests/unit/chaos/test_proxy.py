@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from chaos.proxy import HOST, Proxy, Way
+from chaos.proxy import APPEND, END, HOST, Proxy, Way
 
 PATIENCE_S = 30.0
 DELAY_S = 0.3
@@ -98,3 +98,16 @@ def test_a_connection_that_was_used_in_the_silence_stays_silent_until_it_is_cut(
         proxy.cut()
         assert has_ended(old)
         assert has_ended(old_server)
+
+
+def test_the_end_of_a_request_is_held_however_many_pieces_it_comes_in(proxy: Proxy, listener: socket.socket) -> None:
+    client, server = connect(proxy, listener)
+    with client, server:
+        proxy.way = Way.HOLDS_THE_END
+        client.sendall(b"a" * APPEND)
+        assert server.recv(APPEND, socket.MSG_WAITALL) == b"a" * APPEND  # not large: it passes
+        for piece in (b"b" * 2 * APPEND, b"c" * END, b"the end"):
+            client.sendall(piece)
+        passed = b"b" * 2 * APPEND + b"c" * END + b"the end"
+        assert server.recv(len(passed) - END, socket.MSG_WAITALL) == passed[:-END]
+        assert is_silent(server)
