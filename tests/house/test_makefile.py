@@ -61,7 +61,7 @@ class Computer:
 
     def make(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         environment = {"PATH": str(self.path), "HOME": os.environ["HOME"]}
-        command = [str(self.path / "make"), *arguments]
+        command = [str(self.path / "make"), f"SYSTEM_PYTHON={self.path / 'system'}", *arguments]
         return subprocess.run(
             command, cwd=self.repository, env=environment, capture_output=True, text=True, check=False
         )
@@ -98,8 +98,14 @@ def test_a_python_that_is_too_old_is_passed_over(computer: Computer) -> None:
     assert computer.make("setup").stdout == "setting up .venv with Python 3.12.1, once\n"
 
 
-def test_a_python_can_be_named(computer: Computer) -> None:
+def test_the_distributions_python_comes_before_those_on_the_path(computer: Computer) -> None:
     computer.install("python3.11", "3.11.9")
+    computer.install("system", "3.11.2")
+    assert computer.make("setup").stdout == "setting up .venv with Python 3.11.2, once\n"
+
+
+def test_a_python_can_be_named(computer: Computer) -> None:
+    computer.install("system", "3.11.2")
     computer.install("special", "3.13.0")
     result = computer.make("setup", f"PYTHON={computer.path / 'special'}")
     assert result.stdout == "setting up .venv with Python 3.13.0, once\n"

@@ -9,6 +9,7 @@ import pytest
 
 from chaos.proxy import APPEND, END, HOST, Proxy, Way
 
+pytestmark = pytest.mark.slow
 PATIENCE_S = 30.0
 DELAY_S = 0.3
 SHORT_S = 0.2

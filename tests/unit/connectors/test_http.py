@@ -17,6 +17,7 @@ from orchestrator_connectors.http.sender import HttpSender, NotSent, Request
 from tests.http_server import Fault, Part, response
 from tests.unit.connectors.conftest import CONFIGURATION, WITHDRAW, Connector
 
+pytestmark = pytest.mark.slow
 RECEIPT = {"balance": "87.50", "note": "ok"}
 SHORT = CONFIGURATION.replace("timeout_s = 5", "timeout_s = 0.2")
 

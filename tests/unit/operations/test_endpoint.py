@@ -12,6 +12,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.operations.endpoint import serving
 from orchestrator.operations.report import Family, Report
 
+pytestmark = pytest.mark.slow
 WELL = Report(1, families=(Family("saga_retries", "counter", "Sent again.", (("saga_retries_total", (), 3.0),)),))
 REFUSED = Report(2, unready=("shard 1 is not owned: DatabaseBehind: keep it",))
 STUCK = Report(3, unhealthy=("relay-1 is stuck in one step",))

@@ -17,6 +17,7 @@ from orchestrator.operations.report import Report, text
 from orchestrator.operations.supervisor import Patience, Supervisor
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
 PATIENCE_S = 60
 QUICK = Patience(pause_s=0.01, pause_max_s=0.02, drain_s=10, ready_s=10)
 # Leaves its process id in a folder, reports that it is ready and has counted 1, and waits for SIGTERM or for its end.

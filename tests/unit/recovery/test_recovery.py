@@ -233,6 +233,7 @@ def test_one_recovery_at_a_time() -> None:
 # ---------------------------------------------------------------- crashes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", OF_A_RECOVERY)
 @pytest.mark.parametrize("passes", [1, 2, 3])
 def test_killed_anywhere_it_goes_on_where_it_stands(point: str, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -355,9 +355,7 @@ def test_a_recovering_database_is_refused_until_it_is_ready() -> None:
     assert world.ended()["s9"] == "completed"
 
 
-# ---------------------------------------------------------------- everything at once
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(25))
 def test_random_faults_pauses_and_crashes_lose_nothing(seed: int) -> None:
     chance = random.Random(seed)

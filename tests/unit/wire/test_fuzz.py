@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ from tests.unit.wire.samples import (
     schemas_with_data,
 )
 
+pytestmark = pytest.mark.slow
 TOPICS: Final = Topics("ns")
 CODEC: Final = codec_for(EVERYTHING)
 COMMAND: Final = CommandTemplate(TOPICS, 3, "bank.Withdraw", "bank", WITHDRAW).record(
