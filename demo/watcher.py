@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.1
 POLL_MAX: Final = 2_000
 END_S: Final = 30.0
-"""How long the last records may take to come."""
+"""How long it may be silent while there is more to read."""
 
 Place = tuple[str, int]
 
@@ -79,13 +79,17 @@ class Watcher:
 
     def finish(self) -> None:
         """Return when everything is read that is in the topics now. Raises ``Unavailable`` when it does not come."""
-        ends, until = self._ends(), time.monotonic() + END_S
-        while waiting := [place for place, end in ends.items() if self._reached.get(place, 0) < end]:
+        ends = self._ends()
+        read, since = 0, time.monotonic()
+        while waiting := {place: end for place, end in ends.items() if self._reached.get(place, 0) < end}:
             if self.failure is not None:
                 raise self.failure
-            if time.monotonic() > until:
+            if len(self.records) > read:
+                read, since = len(self.records), time.monotonic()
+            elif time.monotonic() - since > END_S:
+                behind = {place: (self._reached.get(place, 0), end) for place, end in waiting.items()}
                 raise Unavailable(
-                    f"expected the watcher to reach the ends within {END_S:.0f} s, it waits for {waiting}"
+                    f"expected the watcher to reach the ends, it read nothing for {END_S:.0f} s: {behind}"
                 )
             self._thread.join(POLL_S)
 
