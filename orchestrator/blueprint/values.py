@@ -106,7 +106,7 @@ def _write_dict(data: dict[str, Data]) -> str:
     return f"{{{','.join(parts)}}}"
 
 
-def _write_list(data: list[Data]) -> str:
+def _write_list(data: list[Data] | tuple[Data, ...]) -> str:
     parts: list[str] = []
     for value in data:
         parts.append((_WRITERS.get(type(value)) or _write_other)(value))  # noqa: PERF401 - see above

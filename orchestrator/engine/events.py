@@ -6,6 +6,7 @@ and carries each time that follows from it, so that a fold never computes one.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from orchestrator.blueprint import values
@@ -332,7 +333,9 @@ Event: TypeAlias = (
 _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 """The closed registry: no class is ever looked up by a name that came from outside."""
 
-_FIELDS: dict[type[Any], tuple[str, ...]] = {kind: kind.__slots__ for kind in _TYPES.values()}
+_FIELDS: dict[type[Any], tuple[str, ...]] = {
+    kind: tuple(each.name for each in fields(kind)) for kind in _TYPES.values()
+}
 
 
 def encode(event: Event) -> tuple[str, str]:

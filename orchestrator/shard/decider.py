@@ -132,6 +132,7 @@ class Decider:
         desk = self._desk
         state = desk.sagas.get(found.saga_id)
         cause: Cause = record.topic, record.partition, record.offset
+        program: Program | None
         match found:
             case StartRequest():
                 start = desk.intake.start(found, state, making.now_ms)

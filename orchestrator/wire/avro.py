@@ -7,7 +7,7 @@ bytes ask for; fastavro parses schemas, makes their fingerprints, and is what th
 """
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from fastavro.schema import SchemaParseException, UnknownType, fingerprint, parse_schema, to_parsing_canonical_form
 
@@ -51,7 +51,7 @@ class Codec:
 
     def __init__(self, schema: Json) -> None:
         try:
-            parsed = parse_schema(cast("dict[str, Json]", schema))
+            parsed = parse_schema(cast("Any", schema))
             self.schema: Json = canonical_schema(schema)
             self.schema_id: str = schema_id(schema)
             self._shape = _compile(self.schema, {})
@@ -191,21 +191,33 @@ def _compile(schema: Json, named: dict[str, Shape]) -> Shape:
             return named[schema] if schema in named else _simple(schema, None)
         case list():
             return UnionShape([_compile(branch, named) for branch in schema])
+        case dict():
+            return _compile_object(schema, named)
+        case _:
+            raise _foreign(schema)
+
+
+def _compile_object(schema: dict[str, Json], named: dict[str, Shape]) -> Shape:
+    match schema:
         case {"type": "record", "name": str(name)}:
             return _record(schema, name, named)
         case {"type": "enum", "name": str(name), "symbols": list(symbols)}:
             named[name] = EnumShape([str(symbol) for symbol in symbols])
             return named[name]
         case {"type": "array", "items": items}:
-            return ListShape(_compile(cast("Json", items), named))
+            return ListShape(_compile(items, named))
         case {"type": "map", "values": values}:
-            return MapShape(_compile(cast("Json", values), named))
+            return MapShape(_compile(values, named))
         case {"type": "bytes", "logicalType": "decimal", "precision": int(precision)}:
             return DecimalShape(precision, _whole(schema.get("scale", 0)))
         case {"type": str(kind)}:
             return _simple(kind, schema.get("logicalType"))
         case _:
-            raise ValueError(f"expected a type of messages, got {schema!r:.200}")
+            raise _foreign(schema)
+
+
+def _foreign(schema: Json) -> ValueError:
+    return ValueError(f"expected a type of messages, got {schema!r:.200}")
 
 
 _SIMPLE: Final[Mapping[tuple[str, Json], Shape]] = {

@@ -1,7 +1,8 @@
 """Commands: what the relay sends to a participant, and what the participant finds in it."""
 
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, get_args
 
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.blueprint.model import Json
@@ -188,9 +189,12 @@ def command_body(record: IncomingRecord) -> Body | None:
     return body_of(HeaderReader(record), record.value)
 
 
+_ROLES: Final[Mapping[str, Role]] = {role: role for role in get_args(Role)}
+
+
 def _role_of(headers: HeaderReader, command_id: str, saga_id: str) -> Role:
-    role = command_id.rpartition("/")[2]
-    if role not in ("do", "undo", "probe") or not command_id.startswith(f"{saga_id}/"):
+    role = _ROLES.get(command_id.rpartition("/")[2])
+    if role is None or not command_id.startswith(f"{saga_id}/"):
         raise headers.refuse(ID, f"{saga_id}/…/do, …/undo or …/probe", command_id)
     if role != "do":
         headers.text(UNDOES, f"the id of what the {role} is about")

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import RECORD_NAME, Data
@@ -18,7 +18,7 @@ class ListShape(Shape):
     """An Avro array."""
 
     expected = "a list"
-    kind = list
+    kind: ClassVar[type] = list
 
     def __init__(self, item: Shape) -> None:
         self._item = item
@@ -57,7 +57,7 @@ class MapShape(Shape):
     """An Avro map: any text to values of one type."""
 
     expected = "a map"
-    kind = dict
+    kind: ClassVar[type] = dict
 
     def __init__(self, value: Shape) -> None:
         self._value = value
@@ -120,7 +120,7 @@ class Field:
 class RecordShape(Shape):
     """A record; a dict with exactly its fields."""
 
-    kind = dict
+    kind: ClassVar[type] = dict
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -207,7 +207,7 @@ class RecordShape(Shape):
 class UnionShape(Shape):
     """One of several types; the value itself says which. A record among several records carries its name."""
 
-    kind = object  # of any of its branches: a union is never inside a union
+    kind: ClassVar[type] = object  # of any of its branches: a union is never inside a union
 
     def __init__(self, branches: Sequence[Shape]) -> None:
         self._branches = tuple(branches)

@@ -7,7 +7,7 @@ only header is its ``ce_type``, by which it is told from everything else.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.errors import MessageRejected
@@ -181,7 +181,7 @@ def parse_footer(value: bytes | None) -> Footer:
     data = cast("dict[str, Data]", FOOTER.decode(value or b""))
     if data["format"] != FOOTER_FORMAT:
         raise MessageRejected("unknown_format", f"expected format {FOOTER_FORMAT}, got {data['format']}, in a footer")
-    batches = tuple(FooterBatch(**batch) for batch in cast("list[dict[str, int]]", data["batches"]))  # pyright: ignore[reportArgumentType] - the codec has checked each field's type
+    batches = tuple(FooterBatch(**batch) for batch in cast("list[dict[str, Any]]", data["batches"]))
     if not batches:
         raise MessageRejected("undecodable", "expected a batch, got none, in a footer")
     for batch in batches:

@@ -7,7 +7,7 @@ from binascii import Error as Base64Error
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from orchestrator.blueprint.model import Json
@@ -40,7 +40,7 @@ class NullShape(Shape):
     """Nothing."""
 
     expected = "nothing"
-    kind = type(None)
+    kind: ClassVar[type] = type(None)
 
     def write(self, data: Data, out: bytearray) -> None:  # noqa: ARG002 - null takes no bytes
         if data is not None:
@@ -59,7 +59,7 @@ class BooleanShape(Shape):
     """True or false, one byte."""
 
     expected = "true or false"
-    kind = bool
+    kind: ClassVar[type] = bool
 
     def write(self, data: Data, out: bytearray) -> None:
         if type(data) is not bool:
@@ -81,7 +81,7 @@ class BooleanShape(Shape):
 class LongShape(Shape):
     """A whole number of 64 bits, or of 32 for Avro's ``int``."""
 
-    kind = int
+    kind: ClassVar[type] = int
 
     def __init__(self, low: int = LONG_MIN, high: int = LONG_MAX) -> None:
         self._low = low
@@ -107,7 +107,7 @@ class TextShape(Shape):
     """Text, as UTF-8."""
 
     expected = "text"
-    kind = str
+    kind: ClassVar[type] = str
 
     def write(self, data: Data, out: bytearray) -> None:
         if type(data) is not str:
@@ -131,7 +131,7 @@ class BytesShape(Shape):
     """Bytes; in JSON as base64."""
 
     expected = "bytes"
-    kind = bytes
+    kind: ClassVar[type] = bytes
 
     def write(self, data: Data, out: bytearray) -> None:
         if type(data) is not bytes:
@@ -156,7 +156,7 @@ class BytesShape(Shape):
 class DecimalShape(Shape):
     """A decimal of fixed scale; a value that would have to be rounded is refused, and is never rounded."""
 
-    kind = Decimal
+    kind: ClassVar[type] = Decimal
 
     def __init__(self, precision: int, scale: int) -> None:
         if not 0 <= scale <= precision or precision < 1:
@@ -211,7 +211,7 @@ class TimestampShape(Shape):
     """A moment to the microsecond; written from any time zone, read as UTC."""
 
     expected = "a time with its time zone"
-    kind = datetime
+    kind: ClassVar[type] = datetime
 
     def write(self, data: Data, out: bytearray) -> None:
         if type(data) is not datetime or data.utcoffset() is None:
@@ -247,7 +247,7 @@ class DateShape(Shape):
     """A calendar day."""
 
     expected = "a date"
-    kind = date
+    kind: ClassVar[type] = date
 
     def write(self, data: Data, out: bytearray) -> None:
         if type(data) is not date:
@@ -282,7 +282,7 @@ class UuidShape(Shape):
     """A UUID, as its 36 characters."""
 
     expected = "a UUID"
-    kind = UUID
+    kind: ClassVar[type] = UUID
 
     def write(self, data: Data, out: bytearray) -> None:
         if type(data) is not UUID:
@@ -310,7 +310,7 @@ class UuidShape(Shape):
 class EnumShape(Shape):
     """One of some symbols."""
 
-    kind = str
+    kind: ClassVar[type] = str
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self._symbols = tuple(symbols)

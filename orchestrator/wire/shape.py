@@ -2,7 +2,7 @@
 
 import reprlib
 from abc import ABC, abstractmethod
-from typing import Final, cast
+from typing import ClassVar, Final, cast
 
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import Data
@@ -142,7 +142,7 @@ class Shape(ABC):
 
     expected: str
     """What it takes, for error texts."""
-    kind: type
+    kind: ClassVar[type]
     """The exact class of its values."""
 
     @abstractmethod
