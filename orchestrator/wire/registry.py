@@ -1,5 +1,6 @@
 """Schemas by their id, as the schemas topic says: key = schema id, value = canonical text. Reads no topic itself."""
 
+from decimal import Decimal
 from typing import cast
 
 from orchestrator.blueprint.avro import canonical_text, schema_id
@@ -34,8 +35,11 @@ class SchemaRegistry:
             return
         place = place_of(record)
         try:
+            tree = parse_json(record.value or b"")
+            if isinstance(tree, Decimal):
+                raise ValueError(f"the number {tree}")  # noqa: TRY004 - found in a message, not given by a caller
             # A canonical text has no number with a fraction, and so its tree is Json.
-            codec = Codec(cast("Json", parse_json(record.value or b"")))
+            codec = Codec(cast("Json", tree))
         except ValueError as error:
             raise MessageRejected("undecodable", f"expected an Avro schema, got {error}, in {place}") from error
         if codec.schema_id != key:
