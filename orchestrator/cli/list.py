@@ -11,9 +11,9 @@ from orchestrator.cli.output import print_json
 from orchestrator.cli.terminal import print_table
 from orchestrator.cli.timeline import PENDING
 from orchestrator.cli.wording import instant, optional_instant, short, span
-from orchestrator.engine import state
 from orchestrator.engine.state import Status
 from orchestrator.exit_code import ExitCode
+from orchestrator.shard.sagas import state_of
 from orchestrator.store.reader import LIMIT, ListedSaga, SagaFilter, open_reader
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     elif found:
         print_table(HEADINGS, [_row(each) for each in found])
         if len(found) == chosen.limit:
-            servers.note(f"there may be more: add --after {found[-1].saga.saga_id}")
+            servers.note(f"there may be more: add --after {found[-1].saga.row.saga_id}")
     else:
         servers.note("no saga is like that")
     return ExitCode.OK
 
 
 def _row(listed: ListedSaga) -> tuple[str, ...]:
-    now = state.loads(listed.saga.state)
+    now = state_of(listed.saga)
     if now.open_incidents:
         at = f"⚠ incident: {now.open_incidents[0].step or now.open_incidents[0].reason}"
     else:
@@ -82,7 +82,7 @@ def _row(listed: ListedSaga) -> tuple[str, ...]:
 
 
 def _json(listed: ListedSaga) -> Json:
-    now = state.loads(listed.saga.state)
+    now = state_of(listed.saga)
     return {
         "saga_id": now.saga_id,
         "saga": now.saga,

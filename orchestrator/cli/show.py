@@ -13,11 +13,12 @@ from orchestrator.cli.story import Story, lines, participant_of
 from orchestrator.cli.terminal import print_text
 from orchestrator.cli.timeline import Entry
 from orchestrator.cli.wording import instant, optional_instant
-from orchestrator.engine import events, state
+from orchestrator.engine import events
 from orchestrator.engine.state import Compensated, Compensating, Completed, Incident, SagaState
 from orchestrator.errors import SagaNotFound
 from orchestrator.exit_code import ExitCode
 from orchestrator.recovery.chronicle import read_chronicle
+from orchestrator.shard.sagas import state_of
 from orchestrator.store.reader import ListedEvent, Reader, open_reader
 from orchestrator.wire.topics import Topics
 
@@ -75,9 +76,9 @@ def _read(reader: Reader, saga_id: str) -> _Read:
         if listed is None:
             raise SagaNotFound(f"no saga has the id {saga_id!r}: `saga list` shows those that there are")
         rows = reader.events_of(saga_id)
-        text = reader.definition(listed.saga.saga, listed.saga.blueprint)
+        text = reader.definition(listed.saga.row.saga, listed.saga.row.blueprint)
     blueprint = None if text is None else canonical.loads(text)
-    story = Story(state.loads(listed.saga.state), listed.published, blueprint, [_entry(row) for row in rows])
+    story = Story(state_of(listed.saga), listed.published, blueprint, [_entry(row) for row in rows])
     return listed.shard, rows, story
 
 

@@ -4,7 +4,7 @@ Whatever can be chosen was chosen by ``decide`` and stands in the event; so the 
 every saga's state. A released rule here is never edited: the events that it folds are kept for ever.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from orchestrator.blueprint import values
@@ -74,6 +74,13 @@ def evolve(state: SagaState | None, event: e.Event) -> SagaState:
             raise AssertionError(f"expected SagaStarted as a saga's first event, got it as number {state.version + 1}")
         case _:
             assert_never(event)
+
+
+def fold(state: SagaState | None, events: Iterable[tuple[str, str]]) -> SagaState | None:
+    """The state after ``events``, each as ``events.encode`` gives it. Raises ``JournalCorrupt`` as ``decode`` does."""
+    for kind, data in events:
+        state = evolve(state, e.decode(kind, data))
+    return state
 
 
 def _next(

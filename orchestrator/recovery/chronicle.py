@@ -7,8 +7,7 @@ from itertools import chain
 from orchestrator.blueprint.model import Blueprint
 from orchestrator.broker.definitions import DefinitionTopic
 from orchestrator.broker.port import Broker
-from orchestrator.engine import events as saga_events
-from orchestrator.engine.evolve import evolve
+from orchestrator.engine.evolve import fold
 from orchestrator.engine.state import SagaState
 from orchestrator.errors import JournalCorrupt, MessageRejected, TopicMismatch
 from orchestrator.store.port import EventRow
@@ -50,8 +49,7 @@ def read_chronicle(broker: Broker, topics: Topics, saga_id: str) -> Chronicle | 
         for record in chain.from_iterable(history.pages(*history.bounds())):
             if record.key == saga_id.encode() and is_entry(record):
                 entry = _entry_of(record, len(events) + 1)
-                for kind, data in entry.events:
-                    state = evolve(state, saga_events.decode(kind, data))
+                state = fold(state, entry.events)
                 events += _rows(shard, entry)
     return None if state is None else Chronicle(shard, state, events, _blueprint(broker, topics, state.blueprint))
 

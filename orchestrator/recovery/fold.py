@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from orchestrator.engine import events as saga_events
-from orchestrator.engine.evolve import evolve
+from orchestrator.engine.evolve import fold
 from orchestrator.errors import JournalCorrupt
 from orchestrator.recovery.proof import ProvenBatch
 from orchestrator.shard.sagas import Sagas
@@ -61,10 +60,9 @@ class Fold:
                 f"shard {self._shard}: expected event {before + 1} of saga {entry.saga_id} in batch {entry.seq}, got "
                 f"{entry.number}: the database was changed by hand; recover an empty one (`saga recover --wipe`)"
             )
-        for kind, data in entry.events:
-            state = evolve(state, saga_events.decode(kind, data))
+        state = fold(state, entry.events)
         assert state is not None
-        self._sagas.put(state)
+        self._sagas.put(state, sum(len(data) for _, data in entry.events))
         topic, partition, offset = entry.cause or (None, None, None)
         return [
             EventRow(entry.saga_id, number, kind, data, topic, partition, offset)

@@ -7,7 +7,7 @@ from dataclasses import astuple, fields
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
-from orchestrator.store.port import EventRow, IncidentRow, Passage, SagaRow
+from orchestrator.store.port import EventRow, IncidentRow, Passage, SagaRow, StoredSaga
 
 _KEYS: Final[dict[type[Any], str]] = {
     EventRow: "saga_id, number",
@@ -15,6 +15,11 @@ _KEYS: Final[dict[type[Any], str]] = {
     IncidentRow: "saga_id, number",
 }
 """Of the tables, which have a column for each field of the row, and one for its batch."""
+_KEPT: Final = {
+    "state": "state = coalesce(excluded.state, state)",
+    "state_version": "state_version = max(excluded.state_version, state_version)",
+}
+"""Columns that a row may leave as they are."""
 
 
 def _columns(kind: type[Any]) -> list[str]:
@@ -42,14 +47,19 @@ class Scratch:
         self._file.close()
         self._directory.cleanup()
 
-    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+    def sagas(self, ids: Sequence[str]) -> dict[str, StoredSaga]:
         """See ``loading.Target``."""
-        found: dict[str, SagaRow] = {}
+        found: dict[str, StoredSaga] = {}
         for saga_id in ids:
             with closing(self._file.execute("select * from SagaRow where saga_id = ?", [saga_id])) as cursor:
                 for row in cursor:
-                    found[saga_id] = SagaRow(*row[1:])
+                    found[saga_id] = self._stored(SagaRow(*row[1:]))
         return found
+
+    def _stored(self, row: SagaRow) -> StoredSaga:
+        query = "select type, data from EventRow where saga_id = ? and number > ? order by number"
+        with closing(self._file.execute(query, [row.saga_id, row.state_version])) as cursor:
+            return StoredSaga(row, cursor.fetchall())
 
     def load(self, passage: Passage) -> None:
         """See ``loading.Target``."""
@@ -61,17 +71,22 @@ class Scratch:
         self._file.execute("commit")
 
     def _write(self, kind: type[Any], rows: Sequence[tuple[int, Any]]) -> None:
-        marks = ", ".join("?" * (1 + len(_columns(kind))))
-        statement = f"insert or replace into {kind.__name__} values ({marks})"  # noqa: S608 - a name of ours
+        columns = ["seq", *_columns(kind)]
+        marks = ", ".join("?" * len(columns))
+        changes = ", ".join(_KEPT.get(name, f'"{name}" = excluded."{name}"') for name in columns)
+        statement = (
+            f"insert into {kind.__name__} values ({marks}) "  # noqa: S608 - names of ours
+            f"on conflict ({_KEYS[kind]}) do update set {changes}"
+        )
         self._file.executemany(statement, ((seq, *astuple(row)) for seq, row in rows))
 
     def events(self) -> Iterator[tuple[int, EventRow]]:
         """Every event, in the order of its key."""
         return self._read(EventRow)
 
-    def rows_of_sagas(self) -> Iterator[tuple[int, SagaRow]]:
+    def stored_sagas(self) -> Iterator[tuple[int, StoredSaga]]:
         """Every saga, in the order of its key."""
-        return self._read(SagaRow)
+        return ((seq, self._stored(row)) for seq, row in self._read(SagaRow))
 
     def incidents(self) -> Iterator[tuple[int, IncidentRow]]:
         """Every incident, in the order of its key."""

@@ -7,11 +7,12 @@ through in the order of their keys.
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
 from orchestrator.broker.port import Broker, History
+from orchestrator.engine.state import dumps
 from orchestrator.errors import ChainsDiverged, DatabaseBehind, JournalCorrupt
 from orchestrator.recovery.loading import Loader, Step
 from orchestrator.recovery.proof import ChainProof
@@ -19,7 +20,18 @@ from orchestrator.recovery.recovery import Namespace
 from orchestrator.recovery.scratch import Scratch
 from orchestrator.shard.batch import unsealed
 from orchestrator.shard.catalogue import Catalogue
-from orchestrator.store.port import GENESIS, Definition, EventRow, IncidentRow, OutboxRow, SagaRow, ShardRow, Tables
+from orchestrator.shard.sagas import state_of
+from orchestrator.store.port import (
+    GENESIS,
+    Definition,
+    EventRow,
+    IncidentRow,
+    OutboxRow,
+    SagaRow,
+    ShardRow,
+    StoredSaga,
+    Tables,
+)
 from orchestrator.wire.journal import footer_record, is_entry
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.topics import Topics
@@ -104,7 +116,7 @@ def verify(namespace: Namespace, shard: int, cache: int, tell: Callable[[Step], 
                 raise _other_history(shard, loader, row.seq)
             pairs: list[tuple[str, Rows, Rows]] = [
                 ("events", scratch.events(), tables.events()),
-                ("sagas", scratch.rows_of_sagas(), tables.sagas()),
+                ("sagas", _whole(scratch.stored_sagas()), _whole(tables.sagas())),
                 ("incidents", scratch.incidents(), tables.incidents()),
                 ("offsets", iter([(row.seq, scratch.head)]), iter([(row.seq, _head_of(row))])),
             ]
@@ -160,6 +172,12 @@ def _other_history(shard: int, loader: Loader, seq: int) -> Exception:
     if loader.seq < seq:
         return JournalCorrupt(f"{where}: expected the rest in the outbox, it has no such batch")
     return ChainsDiverged(f"{where}: expected the journal's chain, got another one: `saga recover`")
+
+
+def _whole(sagas: Iterator[tuple[int, StoredSaga]]) -> Rows:
+    """With their states, wherever these are written: what counts is what an owner would read."""
+    for seq, stored in sagas:
+        yield seq, replace(stored.row, state=dumps(state_of(stored)), state_version=stored.row.version)
 
 
 def _compare(table: str, journal: Rows, database: Rows) -> Compared:

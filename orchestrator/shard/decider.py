@@ -243,7 +243,7 @@ class Decider:
         ]
         if state.incidents:
             making.opened += sum(isinstance(event, saga_events.IncidentOpened) for event in decision.events)
-        desk.sagas.put(state)
+        desk.sagas.put(state, sum([len(data) for _, data in events]))
 
     def _send(self, making: _Making, cause: Cause | None, program: Program, command: Command) -> None:
         desk = self._desk

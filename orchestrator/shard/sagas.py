@@ -1,16 +1,48 @@
 """The states of one shard's sagas, as the owner knows them: a bounded cache over the table.
 
 Only an owner has one, and only for one ownership: who holds the chain is the only one that changes the table.
+
+A state is written when the events since the last time weigh as much as it does: so what an event costs does not grow
+with its saga, and a short saga is never written as anything but events. When that is follows from the events alone, so
+a recovery writes the same rows.
 """
 
 import json
 from collections import OrderedDict
 from collections.abc import Collection
+from typing import Final
 
 from orchestrator.blueprint import values
+from orchestrator.blueprint.frozen import frozen
 from orchestrator.engine import state as saga_state
+from orchestrator.engine.evolve import fold
 from orchestrator.engine.state import SagaState
-from orchestrator.store.port import IncidentRow, SagaRow, SagaRows
+from orchestrator.store.port import IncidentRow, SagaRow, SagaRows, StoredSaga
+
+TAIL_MIN: Final = 8_192
+"""Characters of events that a saga may have behind its written state, however small that is: 60 events or so."""
+
+
+@frozen
+class Known:
+    """A saga, and how far its row is behind."""
+
+    state: SagaState
+    tail: int
+    """Characters of the events since its state was written last."""
+    weight: int
+    """Characters of that state; 0: it was never written."""
+    text: str | None
+    """The state that the batch being made writes, as of the event ``text_version``."""
+    text_version: int
+
+
+def state_of(stored: StoredSaga) -> SagaState:
+    """The saga, whatever of it is written as a state. Raises ``JournalCorrupt`` for events of a newer version."""
+    text = stored.row.state
+    state = fold(None if text is None else saga_state.loads(text), stored.tail)
+    assert state is not None, f"saga {stored.row.saga_id} has neither a state nor events"
+    return state
 
 
 class Sagas:
@@ -19,8 +51,8 @@ class Sagas:
     def __init__(self, store: SagaRows, limit: int) -> None:
         self._store = store
         self._limit = limit
-        self._kept: OrderedDict[str, SagaState] = OrderedDict()
-        self._changed: dict[str, SagaState | None] = {}
+        self._kept: OrderedDict[str, Known] = OrderedDict()
+        self._changed: dict[str, Known | None] = {}
         """The batch being made: its changed sagas, and None for those that do not exist yet."""
 
     def load(self, ids: Collection[str]) -> None:
@@ -30,36 +62,48 @@ class Sagas:
             return
         found = self._store.sagas(missing)
         for saga_id in missing:
-            row = found.get(saga_id)
-            if row is None:
+            stored = found.get(saga_id)
+            if stored is None:
                 self._changed.setdefault(saga_id, None)
             else:
-                self._kept[saga_id] = saga_state.loads(row.state)
+                tail, weight = sum(len(data) for _, data in stored.tail), len(stored.row.state or "")
+                self._kept[saga_id] = Known(state_of(stored), tail, weight, None, 0)
 
     def get(self, saga_id: str) -> SagaState | None:
         """The saga as the batch has left it so far; it was loaded before."""
         if saga_id in self._changed:
-            return self._changed[saga_id]
+            known = self._changed[saga_id]
+            return None if known is None else known.state
         self._kept.move_to_end(saga_id)
-        return self._kept[saga_id]
+        return self._kept[saga_id].state
 
-    def put(self, state: SagaState) -> None:
-        """The batch changed this saga."""
-        self._changed[state.saga_id] = state
+    def put(self, state: SagaState, grown: int) -> None:
+        """One input changed this saga; ``grown``: characters of the data of its events."""
+        saga_id = state.origin.saga_id
+        before = self._changed[saga_id] if saga_id in self._changed else self._kept[saga_id]
+        if before is None:
+            tail, weight, text, version = grown, 0, None, 0
+        else:
+            tail, weight, text, version = before.tail + grown, before.weight, before.text, before.text_version
+        if tail >= max(TAIL_MIN, weight):
+            text, version = saga_state.dumps(state), state.version
+            tail, weight = 0, len(text)
+        self._changed[saga_id] = Known(state, tail, weight, text, version)
 
     def rows(self) -> tuple[list[SagaRow], list[IncidentRow]]:
         """What the batch writes: every changed saga as it is now, and its incidents."""
-        changed = [state for state in self._changed.values() if state is not None]
-        incidents = [row for state in changed if state.incidents for row in _incident_rows(state)]
-        return [_row(state) for state in changed], incidents
+        changed = [known for known in self._changed.values() if known is not None]
+        incidents = [row for known in changed if known.state.incidents for row in _incident_rows(known.state)]
+        return [_row(known) for known in changed], incidents
 
     def keep(self) -> int | None:
         """The batch is in the database; returns the earliest due time among its sagas."""
         earliest: int | None = None
-        for saga_id, state in self._changed.items():
-            if state is None:
+        for saga_id, known in self._changed.items():
+            if known is None:
                 continue
-            self._kept[saga_id] = state
+            state = known.state
+            self._kept[saga_id] = known if known.text is None else Known(state, known.tail, known.weight, None, 0)
             self._kept.move_to_end(saga_id)
             due = state.due_ms
             if due is not None and (earliest is None or due < earliest):
@@ -74,14 +118,16 @@ class Sagas:
         self._changed.clear()
 
 
-def _row(state: SagaState) -> SagaRow:
+def _row(known: Known) -> SagaRow:
+    state = known.state
     return SagaRow(
         saga_id=state.saga_id,
         saga=state.saga,
         blueprint=state.blueprint,
         status=state.status.value,
         version=state.version,
-        state=saga_state.dumps(state),
+        state=known.text,
+        state_version=known.text_version,
         due_ms=state.due_ms,
         labels=_labels(state),
         started_ms=state.started_ms,

@@ -84,7 +84,7 @@ def texts(values: Sequence[str | None]) -> TextArray:
     return TextArray(_texts(values, _TEXT))
 
 
-def jsons(values: Sequence[str]) -> JsonArray:
+def jsons(values: Sequence[str | None]) -> JsonArray:
     """A ``json[]`` of JSON texts. Raises ``BatchRefused`` as ``texts`` does."""
     return JsonArray(_texts(values, _JSON))
 

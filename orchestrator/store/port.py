@@ -15,7 +15,7 @@ from orchestrator.errors import ConfigError
 
 GENESIS: Final = bytes(32)
 """The chain before the first batch."""
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of the tables: the number of the last migration."""
 BATCH_FORMAT: Final = 1
 """Of batches and events in a shard; a shard that newer code has taken over is refused."""
@@ -63,18 +63,31 @@ class EventRow:
 
 @frozen
 class SagaRow:
-    """One saga as it stands; ``state`` and ``labels`` are canonical JSON."""
+    """One saga as it stands; ``state`` and ``labels`` are canonical JSON.
+
+    The state is written now and then (``shard/sagas.py``); what it lacks stands in the saga's later events.
+    """
 
     saga_id: str
     saga: str
     blueprint: str
     status: str
     version: int
-    state: str
+    state: str | None
+    """As of the event ``state_version``; None and 0 in a table: not written yet, in a batch: not written again."""
+    state_version: int
     due_ms: int | None
     labels: str
     started_ms: int
     ended_ms: int | None
+
+
+@frozen
+class StoredSaga:
+    """A saga's row, and the events behind its state: type and data of each, in order."""
+
+    row: SagaRow
+    tail: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +119,7 @@ class Batch:
     """All Kafka records of the batch in order, as ``wire.outbox`` encodes them."""
     events: Sequence[EventRow] = ()
     sagas: Sequence[SagaRow] = ()
-    """The last state of every saga the batch changed; inserted or replaced."""
+    """Every saga that the batch changed, as it left it; inserted or replaced, but for a state of None."""
     incidents: Sequence[IncidentRow] = ()
     """Opened or changed; inserted or replaced."""
 
@@ -130,7 +143,7 @@ class Passage:
     events: Sequence[tuple[int, EventRow]] = ()
     """With the batch of each."""
     sagas: Sequence[tuple[int, SagaRow]] = ()
-    """The last state of every saga that they changed, and the batch that changed it last; inserted or replaced."""
+    """Every saga that they changed, as of a ``Batch``, with the batch that changed it last."""
     incidents: Sequence[tuple[int, IncidentRow]] = ()
     """Of these sagas, all; inserted or replaced."""
 
@@ -220,7 +233,7 @@ def check_format(meta: Meta) -> None:
 class SagaRows(Protocol):
     """Where the rows of a shard's sagas are."""
 
-    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+    def sagas(self, ids: Sequence[str]) -> dict[str, StoredSaga]:
         """Those of the shard's sagas that exist."""
         ...
 
@@ -313,7 +326,7 @@ class Tables(Protocol):
         """Every event."""
         ...
 
-    def sagas(self) -> Iterator[tuple[int, SagaRow]]:
+    def sagas(self) -> Iterator[tuple[int, StoredSaga]]:
         """Every saga."""
         ...
 

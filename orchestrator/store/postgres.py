@@ -39,14 +39,14 @@ from orchestrator.store.port import (
     Meta,
     OutboxRow,
     Passage,
-    SagaRow,
     ShardRow,
     ShardStore,
     Snapshot,
+    StoredSaga,
     check_format,
     meta_of,
 )
-from orchestrator.store.tables import PostgresTables, saga_row, snapshot_of
+from orchestrator.store.tables import PostgresTables, snapshot_of, stored_saga
 from orchestrator.turns import waiting
 
 _SQL: Final = queries.load()
@@ -219,10 +219,10 @@ class PostgresShardStore:
         """See the port."""
         return [OutboxRow(*row) for row in self._fetch("outbox", above=above, limit=limit)]
 
-    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+    def sagas(self, ids: Sequence[str]) -> dict[str, StoredSaga]:
         """See the port."""
         rows = self._fetch("sagas", saga_ids=arrays.texts(ids))
-        return {row[0]: saga_row(row) for row in rows}
+        return {row[0]: stored_saga(row) for row in rows}
 
     def due(self, now_ms: int, limit: int) -> list[str]:
         """See the port."""

@@ -18,8 +18,8 @@ from orchestrator.blueprint import values
 from orchestrator.blueprint.values import Data
 from orchestrator.store import queries
 from orchestrator.store.connection import READER_SESSION, Server, connect, translated
-from orchestrator.store.port import EventRow, IncidentRow, SagaRow, check_format, check_namespace, meta_of
-from orchestrator.store.tables import saga_row
+from orchestrator.store.port import EventRow, IncidentRow, StoredSaga, check_format, check_namespace, meta_of
+from orchestrator.store.tables import stored_saga
 
 _SQL: Final = queries.load()
 LIMIT: Final = 100
@@ -31,7 +31,7 @@ class ListedSaga:
     """A saga, where it is, and whether its latest change is published."""
 
     shard: int
-    saga: SagaRow
+    saga: StoredSaga
     published: bool
 
 
@@ -131,7 +131,8 @@ class Reader:
 
 
 def _listed_saga(row: Sequence[Any]) -> ListedSaga:
-    return ListedSaga(row[0], saga_row(row[1:11]), row[11])
+    shard, *stored, published = row
+    return ListedSaga(shard, stored_saga(stored), published)
 
 
 def _listed_incident(row: Sequence[Any]) -> ListedIncident:

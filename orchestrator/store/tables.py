@@ -7,7 +7,16 @@ from typing import Any, Final
 import psycopg
 
 from orchestrator.store import queries
-from orchestrator.store.port import EventRow, IncidentRow, OutboxHead, OutboxRow, SagaRow, ShardRow, Snapshot
+from orchestrator.store.port import (
+    EventRow,
+    IncidentRow,
+    OutboxHead,
+    OutboxRow,
+    SagaRow,
+    ShardRow,
+    Snapshot,
+    StoredSaga,
+)
 
 _SQL: Final = queries.load()
 FETCHED: Final = 2_000
@@ -21,12 +30,15 @@ def snapshot_of(rows: Sequence[Sequence[Any]]) -> Snapshot:
     return Snapshot(ShardRow(*first[:6]), heads, first[6])
 
 
-def saga_row(row: Sequence[Any]) -> SagaRow:
-    """A row of ``saga.sagas``; jsonb gives the labels back with other white space and order: made canonical here."""
-    saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms = row
-    if labels != "{}":
+def stored_saga(row: Sequence[Any]) -> StoredSaga:
+    """A row of ``saga.stored_sagas``, without shard and seq."""
+    saga_id, saga, blueprint, status, version, state, state_version, due_ms, labels, started_ms, ended_ms = row[:11]
+    if labels != "{}":  # jsonb gives them back with other white space and order
         labels = json.dumps(json.loads(labels), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return SagaRow(saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms)
+    found = SagaRow(
+        saga_id, saga, blueprint, status, version, state, state_version, due_ms, labels, started_ms, ended_ms
+    )
+    return StoredSaga(found, list(zip(row[11], row[12], strict=True)))
 
 
 class PostgresTables:
@@ -48,9 +60,9 @@ class PostgresTables:
         """See the port."""
         return ((row[0], EventRow(*row[1:])) for row in self._stream("all_events"))
 
-    def sagas(self) -> Iterator[tuple[int, SagaRow]]:
+    def sagas(self) -> Iterator[tuple[int, StoredSaga]]:
         """See the port."""
-        return ((row[0], saga_row(row[1:])) for row in self._stream("all_sagas"))
+        return ((row[0], stored_saga(row[1:])) for row in self._stream("all_sagas"))
 
     def incidents(self) -> Iterator[tuple[int, IncidentRow]]:
         """See the port."""

@@ -20,10 +20,10 @@ from orchestrator.store.port import (
     Meta,
     OutboxRow,
     Passage,
-    SagaRow,
     ShardRow,
     ShardStore,
     Snapshot,
+    StoredSaga,
     Tables,
 )
 
@@ -183,6 +183,12 @@ class MemoryStore:
         with self._database.lock:
             return self._database.tables[shard].contents()
 
+    def stored(self, shard: int) -> dict[str, StoredSaga]:
+        """One shard's sagas, each with the events behind its state."""
+        with self._database.lock:
+            tables = self._database.tables[shard]
+            return {saga_id: tables.stored(saga_id) for saga_id in sorted(tables.sagas)}
+
     def seqs(self, shard: int) -> dict[str, set[int]]:
         """The batches of the rows, by table."""
         with self._database.lock:
@@ -269,10 +275,10 @@ class MemoryShardStore:
         with self._call("outbox") as (tables, _):
             return tables.outbox_above(above, limit)
 
-    def sagas(self, ids: Sequence[str]) -> dict[str, SagaRow]:
+    def sagas(self, ids: Sequence[str]) -> dict[str, StoredSaga]:
         """See the port."""
         with self._call("sagas") as (tables, _):
-            return {saga_id: tables.sagas[saga_id] for saga_id in ids if saga_id in tables.sagas}
+            return {saga_id: tables.stored(saga_id) for saga_id in ids if saga_id in tables.sagas}
 
     def due(self, now_ms: int, limit: int) -> list[str]:
         """See the port."""

@@ -19,6 +19,7 @@ from orchestrator.store.port import (
     SagaRow,
     ShardRow,
     Snapshot,
+    StoredSaga,
 )
 
 Key = TypeVar("Key", int, str, tuple[str, int])
@@ -88,7 +89,7 @@ class ShardTables:
         self.row = ShardRow(batch.shard, batch.seq, batch.chain, *offsets, batch.now_ms)
         self.outbox[batch.seq] = OutboxRow(batch.seq, batch.chain, batch.owner, *offsets, batch.now_ms, batch.records)
         self.events.update(((event.saga_id, event.number), event) for event in batch.events)
-        self.sagas.update((saga.saga_id, _stored(saga)) for saga in batch.sagas)
+        self.sagas.update((saga.saga_id, self._merged(saga)) for saga in batch.sagas)
         self.incidents.update(((incident.saga_id, incident.number), incident) for incident in batch.incidents)
         self.event_seqs.update(((event.saga_id, event.number), batch.seq) for event in batch.events)
         self.saga_seqs.update((saga.saga_id, batch.seq) for saga in batch.sagas)
@@ -105,10 +106,26 @@ class ShardTables:
         last = passage.seq, passage.chain, passage.owner, *offsets, passage.now_ms, passage.records
         self.outbox = {passage.seq: OutboxRow(*last)}
         self.events.update(((event.saga_id, event.number), event) for _, event in passage.events)
-        self.sagas.update((saga.saga_id, _stored(saga)) for _, saga in passage.sagas)
+        self.sagas.update((saga.saga_id, self._merged(saga)) for _, saga in passage.sagas)
         self.incidents.update(((incident.saga_id, incident.number), incident) for _, incident in passage.incidents)
         self.event_seqs.update(((event.saga_id, event.number), seq) for seq, event in passage.events)
         self.saga_seqs.update((saga.saga_id, seq) for seq, saga in passage.sagas)
+
+    def _merged(self, saga: SagaRow) -> SagaRow:
+        """As it comes back: a state that is not written again stays, and the text of labels is made anew."""
+        before = self.sagas.get(saga.saga_id)
+        if saga.state is None and before is not None:
+            saga = replace(saga, state=before.state, state_version=before.state_version)
+        if saga.labels == "{}":
+            return saga
+        labels = json.loads(saga.labels)
+        return replace(saga, labels=json.dumps(labels, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+
+    def stored(self, saga_id: str) -> StoredSaga:
+        """A saga and the events behind its state."""
+        row = self.sagas[saga_id]
+        behind = (self.events.get((saga_id, number)) for number in range(row.state_version + 1, row.version + 1))
+        return StoredSaga(row, [(event.type, event.data) for event in behind if event is not None])
 
     def reset(self) -> None:
         """Back to the genesis."""
@@ -135,14 +152,6 @@ def _as_batch(passage: Passage) -> Batch:
     )
 
 
-def _stored(saga: SagaRow) -> SagaRow:
-    """As it comes back: labels are searched, so their text is made anew."""
-    if saga.labels == "{}":
-        return saga
-    labels = json.loads(saga.labels)
-    return replace(saga, labels=json.dumps(labels, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
-
-
 class MemoryTables:
     """The rows of one shard at one moment."""
 
@@ -163,10 +172,10 @@ class MemoryTables:
         tables = self._tables
         return ((tables.event_seqs[key], tables.events[key]) for key in sorted(tables.events))
 
-    def sagas(self) -> Iterator[tuple[int, SagaRow]]:
+    def sagas(self) -> Iterator[tuple[int, StoredSaga]]:
         """See the port."""
         tables = self._tables
-        return ((tables.saga_seqs[key], tables.sagas[key]) for key in sorted(tables.sagas))
+        return ((tables.saga_seqs[key], tables.stored(key)) for key in sorted(tables.sagas))
 
     def incidents(self) -> Iterator[tuple[int, IncidentRow]]:
         """See the port."""

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from orchestrator.store.port import Batch, EventRow, IncidentRow, SagaRow, ShardRow
+from orchestrator.store.port import Batch, EventRow, IncidentRow, SagaRow, ShardRow, StoredSaga
 
 START_MS = 1_780_000_000_000
 
@@ -53,12 +53,17 @@ def saga(saga_id: str = "s1", **changes: Any) -> SagaRow:
         "status": "running",
         "version": 1,
         "state": '{"phase":"running"}',
+        "state_version": 1,
         "due_ms": None,
         "labels": "{}",
         "started_ms": START_MS,
         "ended_ms": None,
     }
     return SagaRow(**fields | changes)
+
+
+def stored(row: SagaRow, *tail: EventRow) -> StoredSaga:
+    return StoredSaga(row, [(event.type, event.data) for event in tail])
 
 
 def incident(saga_id: str = "s1", number: int = 1, **changes: Any) -> IncidentRow:

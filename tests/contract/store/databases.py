@@ -8,7 +8,7 @@ from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.store.memory import Contents, MemoryStore
 from orchestrator.store.port import GENESIS, DatabaseState, EventRow, IncidentRow, OutboxRow, ShardRow, Store
 from orchestrator.store.postgres import PostgresStore
-from orchestrator.store.tables import saga_row
+from orchestrator.store.tables import stored_saga
 
 NAMESPACE = "bank"
 SHARDS = 3
@@ -102,8 +102,8 @@ class InPostgres:
                 key,
             )
             sagas = execute(
-                "select saga_id, saga, blueprint, status, version, state::text, due_ms, labels::text, started_ms,"
-                " ended_ms from saga.sagas where shard = %s order by saga_id",
+                "select saga_id, saga, blueprint, status, version, state::text, state_version, due_ms, labels::text,"
+                " started_ms, ended_ms, tail_types, tail_data from saga.stored_sagas where shard = %s order by saga_id",
                 key,
             )
             events = execute(
@@ -119,7 +119,7 @@ class InPostgres:
             return Contents(
                 ShardRow(*row),
                 tuple(OutboxRow(*found) for found in outbox),
-                tuple(saga_row(found) for found in sagas),
+                tuple(stored_saga(found).row for found in sagas),
                 tuple(EventRow(*found) for found in events),
                 tuple(IncidentRow(*found) for found in incidents),
             )

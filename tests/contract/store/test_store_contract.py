@@ -19,7 +19,7 @@ from orchestrator.store.port import (
     ShardStore,
     Snapshot,
 )
-from tests.contract.store.batches import START_MS, batch_after, event, incident, row_after, saga
+from tests.contract.store.batches import START_MS, batch_after, event, incident, row_after, saga, stored
 from tests.contract.store.databases import NAMESPACE, SHARDS, Handle
 
 OpenShard = Callable[[int], ShardStore]
@@ -171,7 +171,7 @@ def test_texts_survive_byte_for_byte(handle: Handle, open_shard: OpenShard) -> N
     text = '{"b":1,"a":[1.50,1E2,"\\u0000","\\ud800","é\u2028\U0001f600"],"a":2,  "n":123456789012345678901234567890}'
     shard.append(batch_after(EMPTY, events=[event(data=text)], sagas=[saga(state=text)]))
     assert handle.contents(1).events[0].data == text
-    assert shard.sagas(["s1"])["s1"].state == text
+    assert shard.sagas(["s1"])["s1"].row.state == text
 
 
 def test_labels_come_back_as_canonical_text(open_shard: OpenShard) -> None:
@@ -179,8 +179,8 @@ def test_labels_come_back_as_canonical_text(open_shard: OpenShard) -> None:
     canonical = '{"a":{"$decimal":"1.50"},"customer":"Zoë","zz":[true,null,7]}'
     shard.append(batch_after(EMPTY, sagas=[saga("a", labels=canonical), saga("b", labels='{"b": 1,  "a": 2}')]))
     found = shard.sagas(["a", "b"])
-    assert found["a"].labels == canonical
-    assert found["b"].labels == '{"a":2,"b":1}'
+    assert found["a"].row.labels == canonical
+    assert found["b"].row.labels == '{"a":2,"b":1}'
 
 
 def test_append_after_another_batch_loses_the_ownership(handle: Handle, open_shard: OpenShard) -> None:
@@ -234,7 +234,13 @@ REFUSED: dict[str, list[dict[str, Any]]] = {
     "sagas_status_is_known": [{"sagas": [saga(status="asleep")]}],
     "sagas_end_when_status_says_so": [{"sagas": [saga(ended_ms=1)]}, {"sagas": [saga(status="completed")]}],
     "sagas_ended_have_no_timer": [{"sagas": [saga(status="compensated", ended_ms=1, due_ms=2)]}],
-    "sagas_version_counts_from_one": [{"sagas": [saga(version=0)]}],
+    "sagas_version_counts_from_one": [{"sagas": [saga(version=0, state=None, state_version=0)]}],
+    "sagas_state_is_of_a_version": [
+        {"sagas": [saga(state=None)]},
+        {"sagas": [saga(state_version=0)]},
+        {"sagas": [saga(state_version=2)]},
+        {"sagas": [saga(state_version=-1)]},
+    ],
     "sagas_labels_are_an_object": [{"sagas": [saga(labels="[]")]}],
     "incidents_number_from_one": [{"incidents": [incident(number=0)]}],
     "incidents_close_after_they_open": [{"incidents": [incident(opened_ms=2, closed_ms=1)]}],
@@ -312,8 +318,8 @@ def test_trimmed_outbox_keeps_the_row_at_the_footer(open_shard: OpenShard) -> No
 def test_sagas_are_those_of_the_shard_that_exist(open_shard: OpenShard) -> None:
     open_shard(1).append(batch_after(EMPTY, sagas=[saga("a"), saga("b")]))
     open_shard(2).append(batch_after(replace(EMPTY, shard=2), sagas=[saga("c"), saga("b", state="[2]")]))
-    assert open_shard(1).sagas(["a", "c", "b", "b"]) == {"a": saga("a"), "b": saga("b")}
-    assert open_shard(2).sagas(["b"]) == {"b": saga("b", state="[2]")}
+    assert open_shard(1).sagas(["a", "c", "b", "b"]) == {"a": stored(saga("a")), "b": stored(saga("b"))}
+    assert open_shard(2).sagas(["b"]) == {"b": stored(saga("b", state="[2]"))}
     assert open_shard(1).sagas([]) == {}
 
 

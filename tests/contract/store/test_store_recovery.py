@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import BatchRefused, DatabaseNotReady, OwnershipLost, Unavailable
-from orchestrator.store.port import GENESIS, OutboxRow, Passage, ShardRow, ShardStore
+from orchestrator.store.port import GENESIS, OutboxRow, Passage, ShardRow, ShardStore, Store
 from tests.contract.store.batches import START_MS, batch_after, chain_of, event, incident, row_after, saga
 from tests.contract.store.databases import Handle
+from tests.waiting import until
 
 EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)
 
@@ -139,8 +140,15 @@ def test_one_recovery_at_a_time(handle: Handle) -> None:
         stack.enter_context(handle.store.recovering())
         with pytest.raises(Unavailable, match="another one that runs"):
             stack.enter_context(handle.store.recovering())
-    with handle.store.recovering():
-        pass
+    until(lambda: begins(handle.store))  # as soon as the server knows that the first one is gone
+
+
+def begins(store: Store) -> bool:
+    try:
+        with store.recovering():
+            return True
+    except Unavailable:
+        return False
 
 
 def test_tables_are_read_at_one_moment_in_the_order_of_their_keys(handle: Handle, recovering: ShardStore) -> None:
@@ -159,10 +167,10 @@ def test_tables_are_read_at_one_moment_in_the_order_of_their_keys(handle: Handle
         assert tables.snapshot() == before
         assert [row.seq for row in tables.outbox(0, 10)] == [5]
         events, sagas = list(tables.events()), list(tables.sagas())
-        assert [row.saga_id for _, row in sagas] == sorted(ids)
+        assert [each.row.saga_id for _, each in sagas] == sorted(ids)
         assert [(row.saga_id, row.number) for _, row in events] == [(each, n) for each in sorted(ids) for n in (1, 2)]
         assert {seq for seq, _ in events} == {2}
-        assert {(seq, row.labels) for seq, row in sagas} == {(3, '{"a":2,"b":1}')}
+        assert {(seq, each.row.labels) for seq, each in sagas} == {(3, '{"a":2,"b":1}')}
         assert list(tables.incidents()) == [(3, incident("b", 1))]
     with handle.store.tables(1) as tables:
         assert tables.snapshot().row.seq == before.row.seq + 1

@@ -11,7 +11,7 @@ from orchestrator.errors import OwnershipLost, Unavailable
 from orchestrator.store import connection as connection_module
 from orchestrator.store.port import GENESIS, Batch, ShardRow
 from orchestrator.store.postgres import PostgresShardStore, PostgresStore
-from tests.contract.store.batches import batch_after, event, incident, row_after, saga
+from tests.contract.store.batches import batch_after, event, incident, row_after, saga, stored
 from tests.integration.store.sessions import PATIENCE, blockers_of, lives, pid_of, threads
 from tests.waiting import until
 
@@ -38,7 +38,7 @@ def test_commit_whose_answer_is_lost_did_happen(dsn: str, open_shard: OpenShard)
     until(lambda: again.snapshot().row == row_after(batch))
     again.append(batch)
     assert again.snapshot().row == row_after(batch)
-    assert again.sagas(["s1"]) == {"s1": saga()}
+    assert again.sagas(["s1"]) == {"s1": stored(saga())}
 
 
 def test_request_that_is_lost_did_not_happen(dsn: str, open_shard: OpenShard) -> None:

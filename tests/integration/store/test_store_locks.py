@@ -60,7 +60,7 @@ def test_append_waits_for_a_take_over_and_then_has_lost_the_shard(
         with pytest.raises(OwnershipLost):
             appending.result(PATIENCE)
     assert former.snapshot().row.seq == 2
-    assert former.sagas(["s1"])["s1"].version == 1
+    assert former.sagas(["s1"])["s1"].row.version == 1
 
 
 def test_second_taker_waits_for_the_first_and_takes_over_after_it(

@@ -30,6 +30,7 @@ CATALOG = {
     "relations": """
         select relname, relkind, reloptions, relpersistence from pg_class where relnamespace = 'saga'::regnamespace
         order by 1""",
+    "views": "select viewname, definition from pg_views where schemaname = 'saga' order by 1",
     "functions": """
         select proname, pg_get_functiondef(oid) from pg_proc where pronamespace = 'saga'::regnamespace order by 1""",
 }
@@ -56,12 +57,13 @@ def test_migrations_lead_to_the_schema(database: str) -> None:
 def test_comparison_of_catalogs_sees_what_differs(database: str) -> None:
     changes = [
         "alter table saga.sagas alter due_ms set not null",
-        "alter table saga.sagas alter due_ms type integer",
+        "alter table saga.incidents alter closed_ms type integer",
         "alter table saga.sagas alter due_ms set default 0",
         "alter table saga.outbox alter records set storage extended",
         "alter table saga.events drop constraint events_number_from_one",
         "drop index saga.sagas_due",
         "create view saga.v as select 1 as one",
+        "drop view saga.stored_sagas; create view saga.stored_sagas as select * from saga.sagas",
     ]
     for change in changes:
         with psycopg.connect(database) as connection:
@@ -115,28 +117,30 @@ def test_newer_tables_are_refused(dsn: str, watch: psycopg.Connection) -> None:
         migrate(dsn, "bank", 4)
 
 
+def come_to(monkeypatch: pytest.MonkeyPatch, later: list[bytes]) -> None:
+    """A version with these migrations more."""
+    monkeypatch.setattr(module, "migrations", lambda: [b"this was done"] * FORMAT + later)
+    monkeypatch.setattr(module, "FORMAT", FORMAT + len(later))
+    monkeypatch.setattr("orchestrator.store.port.FORMAT", FORMAT + len(later))
+
+
 def test_older_tables_are_upgraded_by_what_they_lack(
     dsn: str, watch: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = [b"this was done", b"alter table saga.meta add colour text", b"alter table saga.meta add taste text"]
-    monkeypatch.setattr(module, "migrations", lambda: steps)
-    monkeypatch.setattr(module, "FORMAT", 3)
-    monkeypatch.setattr("orchestrator.store.port.FORMAT", 3)
-    assert migrate(dsn, "bank", 4) == Migrated(1, 3)
-    assert migrate(dsn, "bank", 4) == Migrated(3, 3)
-    assert watch.execute("select format, colour, taste from saga.meta").fetchall() == [(3, None, None)]
+    later = [b"alter table saga.meta add colour text", b"alter table saga.meta add taste text"]
+    come_to(monkeypatch, later)
+    assert migrate(dsn, "bank", 4) == Migrated(FORMAT, FORMAT + 2)
+    assert migrate(dsn, "bank", 4) == Migrated(FORMAT + 2, FORMAT + 2)
+    assert watch.execute("select format, colour, taste from saga.meta").fetchall() == [(FORMAT + 2, None, None)]
 
 
 def test_failed_upgrade_changes_nothing(dsn: str, watch: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = [b"this was done", b"alter table saga.meta add colour text", b"select 1 / 0"]
-    monkeypatch.setattr(module, "migrations", lambda: steps)
-    monkeypatch.setattr(module, "FORMAT", 3)
-    monkeypatch.setattr("orchestrator.store.port.FORMAT", 3)
+    come_to(monkeypatch, [b"alter table saga.meta add colour text", b"select 1 / 0"])
     with pytest.raises(Exception, match="division by zero"):
         migrate(dsn, "bank", 4)
     columns = "select attname from pg_attribute where attrelid = 'saga.meta'::regclass and attname = 'colour'"
     assert watch.execute(columns).fetchall() == []
-    assert watch.execute("select format from saga.meta").fetchall() == [(1,)]
+    assert watch.execute("select format from saga.meta").fetchall() == [(FORMAT,)]
 
 
 def test_foreign_table_in_the_schema_is_refused(database: str, watch: psycopg.Connection) -> None:

@@ -12,7 +12,7 @@ from orchestrator.store.migrate import migrate
 from orchestrator.store.port import GENESIS, Definition, ShardRow
 from orchestrator.store.postgres import PostgresShardStore, PostgresStore
 from orchestrator.store.reader import ListedEvent, ListedIncident, ListedSaga, Reader, SagaFilter, open_reader
-from tests.contract.store.batches import START_MS, batch_after, event, incident, row_after, saga
+from tests.contract.store.batches import START_MS, batch_after, event, incident, row_after, saga, stored
 from tests.integration.store.conftest import NAMESPACE, SHARDS
 
 EMPTY = ShardRow(1, 0, GENESIS, 0, 0, 0)
@@ -32,8 +32,8 @@ def test_saga_is_found_in_whichever_shard(dsn: str, reader: Reader) -> None:
         shard = PostgresStore(dsn).shard(number)
         shard.append(batch)
         shard.close()
-    assert reader.get_saga("s3") == ListedSaga(3, saga("s3", labels='{"a":"x","b":1}'), published=True)
-    assert reader.get_saga("s0") == ListedSaga(0, saga("s0", labels='{"a":"x","b":1}'), published=True)
+    assert reader.get_saga("s3") == ListedSaga(3, stored(saga("s3", labels='{"a":"x","b":1}')), published=True)
+    assert reader.get_saga("s0") == ListedSaga(0, stored(saga("s0", labels='{"a":"x","b":1}')), published=True)
     assert reader.get_saga("s9") is None
 
 
@@ -55,10 +55,10 @@ def test_what_is_beyond_the_last_footer_is_not_published(open_shard: OpenShard, 
         ListedEvent(1, 2, first.events[0], published=True),
         ListedEvent(1, 3, second.events[0], published=False),
     ]
-    assert reader.get_saga("a") == ListedSaga(1, saga("a", version=2), published=False)
+    assert reader.get_saga("a") == ListedSaga(1, stored(saga("a", version=2), second.events[0]), published=False)
     assert reader.open_incidents() == [ListedIncident(1, "money_transfer", incident("a", 1), published=True)]
     shard.trim_outbox(3)
-    assert reader.get_saga("a") == ListedSaga(1, saga("a", version=2), published=True)
+    assert reader.get_saga("a") == ListedSaga(1, stored(saga("a", version=2), second.events[0]), published=True)
 
 
 def test_open_incidents_come_oldest_first_and_closed_ones_only_with_their_saga(
@@ -78,9 +78,9 @@ def test_list_is_paged_newest_first(open_shard: OpenShard, reader: Reader) -> No
     starts = {"a": 5, "b": 9, "c": 5, "d": 1}
     open_shard().append(batch_after(EMPTY, sagas=[saga(name, started_ms=start) for name, start in starts.items()]))
     first = reader.list_sagas(SagaFilter(limit=2))
-    assert [each.saga.saga_id for each in first] == ["b", "c"]
+    assert [each.saga.row.saga_id for each in first] == ["b", "c"]
     rest = reader.list_sagas(SagaFilter(limit=9, after="c"))
-    assert [each.saga.saga_id for each in rest] == ["a", "d"]
+    assert [each.saga.row.saga_id for each in rest] == ["a", "d"]
     assert reader.list_sagas(SagaFilter(after="d")) == []
 
 
@@ -94,7 +94,7 @@ def test_list_is_filtered(open_shard: OpenShard, reader: Reader) -> None:
     open_shard().append(batch_after(EMPTY, sagas=sagas))
 
     def ids(**chosen: object) -> list[str]:
-        return sorted(each.saga.saga_id for each in reader.list_sagas(SagaFilter(**chosen)))  # pyright: ignore[reportArgumentType] - each test names its own
+        return sorted(each.saga.row.saga_id for each in reader.list_sagas(SagaFilter(**chosen)))  # pyright: ignore[reportArgumentType] - each test names its own
 
     assert ids() == ["a", "b", "c", "d"]
     assert ids(status="running") == ["a", "d"]
@@ -122,7 +122,7 @@ def test_block_of_one_moment_does_not_see_what_comes_meanwhile(open_shard: OpenS
     first = batch_after(EMPTY, "1", events=[event("a", 1)], sagas=[saga("a")])
     shard.append(first)
     with reader.one_moment():
-        assert reader.get_saga("a") == ListedSaga(1, saga("a"), published=True)
+        assert reader.get_saga("a") == ListedSaga(1, stored(saga("a")), published=True)
         shard.append(batch_after(row_after(first), "2", events=[event("a", 2)], sagas=[saga("a", version=2)]))
         assert [each.event.number for each in reader.events_of("a")] == [1]
     assert [each.event.number for each in reader.events_of("a")] == [1, 2]

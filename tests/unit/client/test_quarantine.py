@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from orchestrator.client.quarantine import Choice, Kept, Quarantine
-from orchestrator.engine import state
 from orchestrator.engine.state import SagaState
 from orchestrator.errors import NotQuarantined, TopicMismatch, Unavailable
+from orchestrator.shard.sagas import state_of
 from orchestrator.wire import reply, request
 from orchestrator.wire.avro import Codec, codec_for
 from orchestrator.wire.forwarding import forwarded_record
@@ -55,9 +55,9 @@ def redrive_all(world: World, choice: Choice | None = None) -> int:
 
 def saga(world: World, saga_id: str) -> SagaState:
     for shard in range(world.shards):
-        for row in world.store.contents(shard).sagas:
-            if row.saga_id == saga_id:
-                return state.loads(row.state)
+        stored = world.store.stored(shard).get(saga_id)
+        if stored is not None:
+            return state_of(stored)
     raise AssertionError(f"no saga {saga_id}")
 
 

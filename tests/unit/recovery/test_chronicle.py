@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.engine import state
 from orchestrator.errors import JournalCorrupt, TopicMismatch
 from orchestrator.recovery.chronicle import read_chronicle
+from orchestrator.shard.sagas import state_of
 from orchestrator.wire.journal import JournalEntry, entry_record, is_entry, parse_entry
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.topics import Topics
@@ -23,7 +23,7 @@ def test_every_saga_is_told_as_the_database_has_it() -> None:
         for row in contents.sagas:
             found = read_chronicle(world.broker, world.topics, row.saga_id)
             assert found is not None
-            assert (found.shard, state.dumps(found.state)) == (shard, row.state)
+            assert (found.shard, found.state) == (shard, state_of(world.store.stored(shard)[row.saga_id]))
             assert [listed.event for listed in found.events] == [
                 event for event in contents.events if event.saga_id == row.saga_id
             ]

@@ -7,10 +7,10 @@ import pytest
 
 from orchestrator.blueprint import canonical
 from orchestrator.broker.memory import MemoryBroker
-from orchestrator.engine.state import loads
 from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
 from orchestrator.shard.loop import GATHER_MS, GATHERED, IDLE_MS
+from orchestrator.shard.sagas import state_of
 from orchestrator.wire import definitions, reply, request
 from orchestrator.wire.headers import COMMANDID, DATASCHEMA, OUTCOME, SUBJECT, TYPE
 from orchestrator.wire.partition import partition_of
@@ -382,7 +382,8 @@ def test_what_the_table_holds_is_the_fold_of_the_events() -> None:
     world = World()
     world.start("s1", "closed")
     world.run(Process(world))
-    row = next(each for each in world.store.contents(0).sagas if each.saga_id == "s1")
-    assert loads(row.state).version == row.version == len(world.store.contents(0).events)
-    assert row.status == "compensated"
+    stored = world.store.stored(0)["s1"]
+    now = state_of(stored)
+    assert now.version == stored.row.version == len(world.store.contents(0).events)
+    assert now.status == stored.row.status == "compensated"
     assert partition_of("s1", 1) == 0
