@@ -40,7 +40,7 @@ help:
 	@echo "make test-unit         those that need no server, in seconds"
 	@echo "make test-integration  those that need the servers"
 	@echo "make test-systems      zombies, hanging transactions, lost histories, restarts, TLS, the Dockerfile: whole systems"
-	@echo "make test-scenarios    three brokers, a full disk, a slow network, a wrong clock, an older version: half an hour"
+	@echo "make test-scenarios    three brokers, a full disk, a slow network, a wrong clock, an older version: a quarter of an hour"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
 	@echo "make test-restarts     the only Kafka broker restarted under load, REPEAT=5 times"
