@@ -13,6 +13,8 @@ ARGS :=
 # Tests of whole systems, which take minutes: `make test-systems`.
 SYSTEMS := tests/acceptance/faults tests/acceptance/test_chaos.py tests/acceptance/test_deploy.py \
 	tests/integration/security tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
+# Of the scenarios in docs/reliability.md those that take long: clusters, networks, an older version. `make test-scenarios`.
+SCENARIOS := tests/acceptance/scenarios
 # How often `make test-crash` kills the orchestrator at each of its crash points, `make test-recovery` drops the database,
 # `make test-restarts` restarts the broker.
 REPEAT := 1
@@ -28,16 +30,17 @@ SEED :=
 # Of `make soak-simulation`: how many steps; SEED is that of the first run.
 STEPS := 1000000
 
-.PHONY: help setup demo test test-unit test-integration test-systems test-crash test-recovery test-restarts chaos \
+.PHONY: help setup demo test test-unit test-integration test-systems test-scenarios test-crash test-recovery test-restarts chaos \
 	test-simulation soak-simulation check format bench
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo              1,000 transfers, the orchestrator killed in the middle, and not a cent missing"
-	@echo "make test              every test but those of test-systems, on a real Kafka and a real Postgres"
+	@echo "make test              every test but those of test-systems and test-scenarios, on real servers"
 	@echo "make test-unit         those that need no server, in seconds"
 	@echo "make test-integration  those that need the servers"
 	@echo "make test-systems      zombies, hanging transactions, lost histories, restarts, TLS, the Dockerfile: whole systems"
+	@echo "make test-scenarios    three brokers, a full disk, a slow network, a wrong clock, an older version: a quarter of an hour"
 	@echo "make test-crash        kill -9 at each crash point, REPEAT=5 times"
 	@echo "make test-recovery     the database dropped under load and recovered, REPEAT=20 times"
 	@echo "make test-restarts     the only Kafka broker restarted under load, REPEAT=5 times"
@@ -52,16 +55,19 @@ demo: $(STAMP)
 	$(BIN)/python -m demo $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS) $(SEEDED)) $(ARGS)
+	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS) $(SCENARIOS) $(SEEDED)) $(ARGS)
 
 test-unit: $(STAMP)
 	$(BIN)/pytest -m "not integration and not slow" $(ARGS)
 
 test-integration: $(STAMP)
-	$(BIN)/pytest -m integration $(ARGS)
+	$(BIN)/pytest -m integration --ignore=$(SCENARIOS) $(ARGS)
 
 test-systems: $(STAMP)
 	$(BIN)/pytest $(SYSTEMS) $(ARGS)
+
+test-scenarios: $(STAMP)
+	$(BIN)/pytest $(SCENARIOS) $(ARGS)
 
 test-crash: $(STAMP)
 	SAGA_TEST_REPEAT=$(REPEAT) $(BIN)/pytest tests/acceptance/test_crash_points.py $(ARGS)

@@ -3,14 +3,16 @@
 It knows no protocol: Postgres is reached through it by ``proxy_to``, Kafka where a broker advertises its port.
 """
 
+import random
 import selectors
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from enum import Enum
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -54,6 +56,8 @@ class Proxy:
         """When it is due, from whom it came, what it is; in the order in which it came."""
         self._held: dict[socket.socket, bytes] = {}
         """The last bytes of each connection whose end is held, until it is cut."""
+        self._orders: deque[Callable[[], None]] = deque()
+        """What other threads want to be done to the connections."""
         self._closing = False
         self._peers: dict[socket.socket, socket.socket] = {}
         self._servers: set[socket.socket] = set()
@@ -69,7 +73,14 @@ class Proxy:
 
     def cut(self) -> None:
         """Cut every connection that there is; any thread may ask for it."""
-        self._wake.send(b"x")
+        self._order(self._cut_all)
+
+    def disturb(self, share: float, chance: random.Random) -> None:
+        """Cut this share of the connections, or let them stall: half of each; any thread may ask for it.
+
+        What is sent over one that stalls arrives nowhere, and nobody is told.
+        """
+        self._order(partial(self._disturb, share, chance))
 
     def close(self) -> None:
         """Cut everything, and take no more."""
@@ -80,13 +91,18 @@ class Proxy:
             end.close()
         self._selector.close()
 
+    def _order(self, what: Callable[[], None]) -> None:
+        self._orders.append(what)
+        self._wake.send(b"x")
+
     def _run(self) -> None:
         while not self._closing:
             pause_s = max(0.0, self._late[0][0] - time.monotonic()) if self._late else None
             for key, _ in self._selector.select(pause_s):
                 if key.fileobj is self._waker:
                     self._waker.recv(1)
-                    self._cut_all()
+                    if self._orders:  # nothing but to look is wanted of one that is closing
+                        self._orders.popleft()()
                 elif key.fileobj is self._listener:
                     self._accept()
                 elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._peers:
@@ -154,6 +170,18 @@ class Proxy:
         for end in list(self._peers):
             if end in self._peers:
                 self._cut(end)
+
+    def _disturb(self, share: float, chance: random.Random) -> None:
+        for client in [end for end in self._peers if end not in self._servers]:
+            if chance.random() >= share:
+                continue
+            self.lost.set()
+            if chance.random() < 1 / 2:
+                self._cut(client)
+                continue
+            for side in (client, self._peers[client]):
+                if side in self._selector.get_map():
+                    self._selector.unregister(side)
 
     def _cut(self, end: socket.socket) -> None:
         for side in (end, self._peers[end]):

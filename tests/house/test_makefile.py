@@ -16,6 +16,7 @@ TARGETS = [
     "test-unit",
     "test-integration",
     "test-systems",
+    "test-scenarios",
     "test-crash",
     "test-recovery",
     "test-restarts",

@@ -1,7 +1,9 @@
 """What a process logs, and what it must not: the values of its author's messages."""
 
+import errno
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -51,6 +53,16 @@ def test_lines_are_json_unless_a_person_reads_them(monkeypatch: pytest.MonkeyPat
     text = logged(Terminal(), monkeypatch)
     assert not text.startswith("{")
     assert "shard owned" in text
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert logged(FullDisk(), monkeypatch) == ""
+    assert "shard owned" in logged(io.StringIO(), monkeypatch)
 
 
 def test_each_line_of_one_of_several_processes_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,20 +22,28 @@ class HeldBack:
     server: socket.socket
     frame: bytes
 
-    def deliver(self) -> int:
-        """Let it arrive now; gives the broker's answer: the error code, 0 when it ended a transaction."""
+    def send(self) -> None:
+        """Let it arrive now; nobody asks what became of it."""
+        self.server.sendall(self.frame)
+
+    def answered(self) -> int:
+        """The broker's answer to what was sent: the error code, 0 when it ended a transaction."""
         (version,) = struct.unpack_from(">h", self.frame, 6)
         self.server.settimeout(ANSWER_S)
-        with self.server:
-            self.server.sendall(self.frame)
-            answer = b""
-            while len(answer) < 4 or len(answer) < 4 + struct.unpack_from(">i", answer)[0]:
-                got = self.server.recv(CHUNK)
-                assert got, "expected an answer to EndTxn, got the end of the connection"
-                answer += got
+        answer = b""
+        while len(answer) < 4 or len(answer) < 4 + struct.unpack_from(">i", answer)[0]:
+            got = self.server.recv(CHUNK)
+            assert got, "expected an answer to EndTxn, got the end of the connection"
+            answer += got
         # Size, correlation id, perhaps no tagged fields, throttle time, error code.
         (code,) = struct.unpack_from(">h", answer, 12 + (version >= FLEXIBLE_SINCE))
         return code
+
+    def deliver(self) -> int:
+        """Let it arrive now; gives the broker's answer."""
+        with self.server:
+            self.send()
+            return self.answered()
 
 
 class KafkaProxy(Proxy):
@@ -51,6 +59,12 @@ class KafkaProxy(Proxy):
         """Hold back the next EndTxn; its client finds the connection broken, and asks again over another one."""
         self.lost.clear()
         self._hold_next = True
+
+    def take(self) -> HeldBack | None:
+        """Hold nothing back any more; gives what was held, which is the caller's now."""
+        self._hold_next = False
+        held, self.held = self.held, None
+        return held
 
     def deliver(self) -> int:
         """Let what was held back arrive now, and give the broker's error code."""

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -35,6 +35,7 @@ from orchestrator.settings import Settings
 from orchestrator.store.migrate import migrate
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
+from tests.acceptance.faults.cluster import cluster_in
 from tests.acceptance.faults.kafka_proxy import KafkaProxy, kafka_proxy
 
 SHARDS = 2
@@ -53,7 +54,8 @@ class Stage:
     system: System
     bank: Service
     database: str
-    kafka_proxy: KafkaProxy
+    kafka_proxies: Sequence[KafkaProxy]
+    """To each broker one."""
     towns: int = 0
 
     @property
@@ -61,19 +63,32 @@ class Stage:
         return self.system.stack.kafka
 
     @property
+    def kafka_proxy(self) -> KafkaProxy:
+        """That of the only broker."""
+        (proxy,) = self.kafka_proxies
+        return proxy
+
+    @property
     def proxied_kafka(self) -> str:
-        return f"{HOST}:{self.kafka_proxy.port}"
+        return ",".join(f"{HOST}:{proxy.port}" for proxy in self.kafka_proxies)
 
 
 @contextmanager
-def stage_in(directory: Path, kafka_settings: Mapping[str, str] | None = None) -> Generator[Stage]:
-    """Start everything; one broker with two listeners, of which one leads through the proxy.
+def stage_in(
+    directory: Path,
+    kafka_settings: Mapping[str, str] | None = None,
+    *,
+    postgres_settings: Mapping[str, str] | None = None,
+    brokers: int = 1,
+) -> Generator[Stage]:
+    """Start everything; each broker has two listeners, of which one leads through its proxy.
 
-    ``kafka_settings`` are the broker's beside ours.
+    ``kafka_settings`` and ``postgres_settings`` are the servers' beside ours. Of three brokers each has a copy of
+    everything.
     """
-    listeners = Listeners()
+    places = [Listeners() for _ in range(brokers)]
     settings = {
-        **listeners.settings,
+        **places[0].settings,
         "group.min.session.timeout.ms": str(SESSION_MS),
         # The protocol of KIP-848 takes its session from the broker.
         "group.consumer.min.session.timeout.ms": str(SESSION_MS),
@@ -84,19 +99,23 @@ def stage_in(directory: Path, kafka_settings: Mapping[str, str] | None = None) -
         **(kafka_settings or {}),
     }
     options = SystemOptions(
-        shards=SHARDS, session_timeout_ms=SESSION_MS, kafka_port=listeners.open, kafka_settings=settings
+        shards=SHARDS,
+        session_timeout_ms=SESSION_MS,
+        kafka_port=places[0].open,
+        kafka_settings=settings,
+        postgres_settings=postgres_settings or {},
+        brokers=cluster_in(directory, places, settings) if brokers > 1 else (),
     )
-    with (
-        kafka_proxy((HOST, listeners.hidden), listeners.proxied) as proxy,
-        System(directory, options).start() as system,
-    ):
+    with ExitStack() as opened:
+        proxies = [opened.enter_context(kafka_proxy((HOST, place.hidden), place.proxied)) for place in places]
+        system = opened.enter_context(System(directory, options).start())
         database = system.stack.create_database("bank")
         accounts.open_accounts(database)
         with closing(KafkaBroker(system.stack.kafka, Topics("bank"))) as broker:
             broker.create([command_topic("bank", SHARDS)])
         bank = system.service("bank", [sys.executable, str(EXAMPLE / "bank.py")], {"BANK_DATABASE": database})
         bank.start()
-        yield Stage(system, bank, database, proxy)
+        yield Stage(system, bank, database, proxies)
 
 
 @dataclass
@@ -116,14 +135,16 @@ class Town:
     def topics(self) -> Topics:
         return Topics(self.settings.namespace)
 
-    def orchestrator(self, name: str, environment: Mapping[str, str] | None = None) -> "Orchestrator":
-        """Start ``saga run``; ``environment`` is where it differs from others."""
+    def orchestrator(
+        self, name: str, environment: Mapping[str, str] | None = None, saga: Sequence[str] = SAGA
+    ) -> "Orchestrator":
+        """Start ``saga run``; ``environment`` is where it differs from others, ``saga`` how the command is called."""
         own = {
             "SAGA_NAMESPACE": self.settings.namespace,
             "SAGA_DATABASE": self.settings.need_database(),
             **(environment or {}),
         }
-        service = self.stage.system.service(f"{self.settings.namespace}-{name}", [*SAGA, "run"], own)
+        service = self.stage.system.service(f"{self.settings.namespace}-{name}", [*saga, "run"], own)
         service.start()
         self.orchestrators.append(Orchestrator(service))
         return self.orchestrators[-1]
@@ -153,18 +174,18 @@ class Town:
             self.handles[name] = self.client.submit(money_transfer, order.transfer, id=name)
         return list(self.orders)[first:]
 
-    def settle(self) -> None:
-        """Wait for the outcomes of all transfers; each must end as its order says."""
+    def settle(self, patience_s: float = PATIENCE_S) -> None:
+        """Wait for the outcomes of all transfers, for each so long; each must end as its order says."""
         for name, handle in self.handles.items():
-            done = self._is_done(name, handle)
+            done = self._is_done(name, handle, patience_s)
             assert done is self.orders[name].possible, f"{name}: completed is {done}"
         self.handles.clear()
 
-    def _is_done(self, name: str, handle: Handle[Receipt]) -> bool:
-        until_s = time.monotonic() + PATIENCE_S
+    def _is_done(self, name: str, handle: Handle[Receipt], patience_s: float) -> bool:
+        until_s = time.monotonic() + patience_s
         while True:
             try:
-                handle.outcome(PATIENCE_S)
+                handle.outcome(patience_s)
                 return True
             except Compensated:
                 return False
@@ -254,13 +275,18 @@ class Orchestrator:
         return {line["reason"] for line in self.log() if line["event"] == "shard not owned"}
 
 
+def founded(settings: Settings) -> None:
+    """Make the tables and the topics of a namespace, and deploy the saga."""
+    migrate(settings.need_database(), settings.namespace, settings.shards)
+    deploy([money_transfer.compile()], settings, create_topics=True)
+
+
 @contextmanager
-def town_on(stage: Stage, name: str) -> Generator[Town]:
-    """A namespace with its tables and topics, and the saga deployed."""
+def town_on(stage: Stage, name: str, found: Callable[[Settings], None] = founded) -> Generator[Town]:
+    """A namespace that ``found`` makes."""
     database = stage.system.stack.create_database(name)
     settings = Settings(kafka=stage.kafka, database=database, namespace=name, shards=SHARDS)
-    migrate(database, name, SHARDS)
-    deploy([money_transfer.compile()], settings, create_topics=True)
+    found(settings)
     topics = Topics(name)
     watched = dict.fromkeys((COMMANDS, topics.replies, topics.journal, topics.outcomes, topics.quarantine), SHARDS)
     with Watcher(stage.kafka, watched) as watcher, Client(settings) as client:

@@ -210,7 +210,7 @@ def test_commit_that_takes_long_is_slow(own_kafka: local_kafka.KafkaBroker, conn
         if name == "commit.before_end" and not paused.is_set():
             own_kafka.pause()
             paused.set()
-            threading.Timer(0.8, own_kafka.resume).start()
+            threading.Timer(1.2, own_kafka.resume).start()
 
     broker = connect(own_kafka.bootstrap, crash_point=pause)
     with closing(broker.producer(1)) as producer:

@@ -1,7 +1,9 @@
 """A way to a server that is cut, slow, or half open: seen from both ends of real sockets."""
 
+import random
 import socket
 import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import closing, suppress
 
@@ -112,3 +114,29 @@ def test_the_end_of_a_request_is_held_however_many_pieces_it_comes_in(proxy: Pro
         passed = b"b" * 2 * APPEND + b"c" * END + b"the end"
         assert server.recv(len(passed) - END, socket.MSG_WAITALL) == passed[:-END]
         assert is_silent(server)
+
+
+def test_a_share_of_the_connections_is_cut_or_stalls_and_the_others_go_on(
+    proxy: Proxy, listener: socket.socket
+) -> None:
+    pairs = [connect(proxy, listener) for _ in range(20)]
+    proxy.disturb(0.5, random.Random(1))
+    assert proxy.lost.wait(PATIENCE_S)
+    for client, _ in pairs:
+        client.sendall(b"a")
+    met = Counter(fate(server) for _, server in pairs)
+    assert set(met) == {"goes on", "is cut", "stalls"}
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def fate(server: socket.socket) -> str:
+    """What becomes of a byte that its client has sent."""
+    server.settimeout(SHORT_S)
+    try:
+        return "goes on" if server.recv(1) else "is cut"
+    except ConnectionError:
+        return "is cut"
+    except TimeoutError:
+        return "stalls"
