@@ -150,8 +150,8 @@ class Runner:
             except OrchestratorError as error:  # whoever ends the process says it, in one line
                 self._end_with(error)
             except BaseException as error:  # noqa: BLE001 - re-raised by `run`, in the thread that can end the process
-                _log.exception("a thread failed", thread=name)
                 self._end_with(error)
+                _log.exception("a thread failed", thread=name)
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
