@@ -15,11 +15,8 @@ _KEYS: Final[dict[type[Any], str]] = {
     IncidentRow: "saga_id, number",
 }
 """Of the tables, which have a column for each field of the row, and one for its batch."""
-_KEPT: Final = {
-    "state": "state = coalesce(excluded.state, state)",
-    "state_version": "state_version = max(excluded.state_version, state_version)",
-}
-"""Columns that a row may leave as they are."""
+_KEPT: Final = {"state": "state = coalesce(excluded.state, state)"}
+"""What a row may leave as it is."""
 
 
 def _columns(kind: type[Any]) -> list[str]:
@@ -58,7 +55,7 @@ class Scratch:
 
     def _stored(self, row: SagaRow) -> StoredSaga:
         query = "select type, data from EventRow where saga_id = ? and number > ? order by number"
-        with closing(self._file.execute(query, [row.saga_id, row.state_version])) as cursor:
+        with closing(self._file.execute(query, [row.saga_id, row.written])) as cursor:
             return StoredSaga(row, cursor.fetchall())
 
     def load(self, passage: Passage) -> None:

@@ -177,7 +177,7 @@ def _other_history(shard: int, loader: Loader, seq: int) -> Exception:
 def _whole(sagas: Iterator[tuple[int, StoredSaga]]) -> Rows:
     """With their states, wherever these are written: what counts is what an owner would read."""
     for seq, stored in sagas:
-        yield seq, replace(stored.row, state=dumps(state_of(stored)), state_version=stored.row.version)
+        yield seq, replace(stored.row, state=dumps(state_of(stored)))
 
 
 def _compare(table: str, journal: Rows, database: Rows) -> Compared:

@@ -33,8 +33,7 @@ class Known:
     weight: int
     """Characters of that state; 0: it was never written."""
     text: str | None
-    """The state that the batch being made writes, as of the event ``text_version``."""
-    text_version: int
+    """The state that the batch being made writes; None: none."""
 
 
 def state_of(stored: StoredSaga) -> SagaState:
@@ -67,7 +66,7 @@ class Sagas:
                 self._changed.setdefault(saga_id, None)
             else:
                 tail, weight = sum(len(data) for _, data in stored.tail), len(stored.row.state or "")
-                self._kept[saga_id] = Known(state_of(stored), tail, weight, None, 0)
+                self._kept[saga_id] = Known(state_of(stored), tail, weight, None)
 
     def get(self, saga_id: str) -> SagaState | None:
         """The saga as the batch has left it so far; it was loaded before."""
@@ -82,13 +81,13 @@ class Sagas:
         saga_id = state.origin.saga_id
         before = self._changed[saga_id] if saga_id in self._changed else self._kept[saga_id]
         if before is None:
-            tail, weight, text, version = grown, 0, None, 0
+            tail, weight, text = grown, 0, None
         else:
-            tail, weight, text, version = before.tail + grown, before.weight, before.text, before.text_version
+            tail, weight, text = before.tail + grown, before.weight, before.text
         if tail >= max(TAIL_MIN, weight):
-            text, version = saga_state.dumps(state), state.version
+            text = saga_state.dumps(state)
             tail, weight = 0, len(text)
-        self._changed[saga_id] = Known(state, tail, weight, text, version)
+        self._changed[saga_id] = Known(state, tail, weight, text)
 
     def rows(self) -> tuple[list[SagaRow], list[IncidentRow]]:
         """What the batch writes: every changed saga as it is now, and its incidents."""
@@ -103,7 +102,7 @@ class Sagas:
             if known is None:
                 continue
             state = known.state
-            self._kept[saga_id] = known if known.text is None else Known(state, known.tail, known.weight, None, 0)
+            self._kept[saga_id] = known if known.text is None else Known(state, known.tail, known.weight, None)
             self._kept.move_to_end(saga_id)
             due = state.due_ms
             if due is not None and (earliest is None or due < earliest):
@@ -127,7 +126,6 @@ def _row(known: Known) -> SagaRow:
         status=state.status.value,
         version=state.version,
         state=known.text,
-        state_version=known.text_version,
         due_ms=state.due_ms,
         labels=_labels(state),
         started_ms=state.started_ms,

@@ -68,9 +68,7 @@ def _of_saga(saga: SagaRow) -> Iterator[str]:
         yield "sagas_ended_have_no_timer"
     if saga.version < 1:
         yield "sagas_version_counts_from_one"
-    if (saga.state is None) != (saga.state_version == 0) or not 0 <= saga.state_version <= saga.version:
-        yield "sagas_state_is_of_a_version"
-    yield from _out_of_range([saga.version, saga.state_version], _INTEGER_MAX)
+    yield from _out_of_range([saga.version], _INTEGER_MAX)
     yield from _out_of_range([saga.due_ms, saga.started_ms, saga.ended_ms], _BIGINT_MAX)
     yield from _bad_texts([saga.saga_id, saga.saga, saga.blueprint])
     if saga.state is not None:

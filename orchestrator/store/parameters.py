@@ -68,7 +68,6 @@ def _sagas(sagas: Sequence[SagaRow]) -> Parameters:
         "saga_statuses": texts([saga.status for saga in sagas]),
         "saga_versions": bigints([saga.version for saga in sagas]),
         "saga_states": jsons([saga.state for saga in sagas]),
-        "saga_state_versions": bigints([saga.state_version for saga in sagas]),
         "saga_dues": bigints([saga.due_ms for saga in sagas]),
         "saga_labels": texts([saga.labels for saga in sagas]),
         "saga_starts": bigints([saga.started_ms for saga in sagas]),

@@ -5,6 +5,7 @@ for a new connection may lead to another database. Every call may raise ``Unavai
 closed and the shard is taken over again.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ FORMAT: Final = 2
 """Of the tables: the number of the last migration."""
 BATCH_FORMAT: Final = 1
 """Of batches and events in a shard; a shard that newer code has taken over is refused."""
+
+_VERSION: Final = re.compile(r'"version":([0-9]+)}$')
 
 DatabaseState: TypeAlias = Literal["ready", "recovering"]
 """``meta.state``: what the database is for. While it is recovering only a recovery takes over, appends and loads."""
@@ -63,10 +66,7 @@ class EventRow:
 
 @frozen
 class SagaRow:
-    """One saga as it stands; ``state`` and ``labels`` are canonical JSON.
-
-    The state is written now and then (``shard/sagas.py``); what it lacks stands in the saga's later events.
-    """
+    """One saga as it stands; ``state`` and ``labels`` are canonical JSON."""
 
     saga_id: str
     saga: str
@@ -74,12 +74,17 @@ class SagaRow:
     status: str
     version: int
     state: str | None
-    """As of the event ``state_version``; None and 0 in a table: not written yet, in a batch: not written again."""
-    state_version: int
+    """Written now and then (``shard/sagas.py``); None in a table: not yet, in a batch: not again."""
     due_ms: int | None
     labels: str
     started_ms: int
     ended_ms: int | None
+
+    @property
+    def written(self) -> int:
+        """The number of the event that the state is as of, which stands at its end; 0: nothing is written."""
+        found = None if self.state is None else _VERSION.search(self.state)
+        return 0 if found is None else int(found[1])
 
 
 @frozen

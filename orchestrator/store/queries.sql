@@ -56,19 +56,17 @@ with head as (
         %(event_data)s::json[], %(event_topics)s::text[], %(event_partitions)s::bigint[], %(event_offsets)s::bigint[]
     ) as e (id, number, type, data, topic, partition, at)
 ), sagas as (
-    insert into saga.sagas as old (shard, saga_id, seq, saga, blueprint, status, version, state, state_version,
-        due_ms, labels, started_ms, ended_ms)
-    select head.shard, s.id, head.seq, s.saga, s.blueprint, s.status, s.version, s.state, s.state_version, s.due,
-        s.labels::jsonb, s.started, s.ended
+    insert into saga.sagas as old (shard, saga_id, seq, saga, blueprint, status, version, state, due_ms, labels,
+        started_ms, ended_ms)
+    select head.shard, s.id, head.seq, s.saga, s.blueprint, s.status, s.version, s.state, s.due, s.labels::jsonb,
+        s.started, s.ended
     from head, unnest(%(saga_ids)s::text[], %(saga_names)s::text[], %(saga_blueprints)s::text[],
-        %(saga_statuses)s::text[], %(saga_versions)s::bigint[], %(saga_states)s::json[],
-        %(saga_state_versions)s::bigint[], %(saga_dues)s::bigint[], %(saga_labels)s::text[], %(saga_starts)s::bigint[],
-        %(saga_ends)s::bigint[]
-    ) as s (id, saga, blueprint, status, version, state, state_version, due, labels, started, ended)
+        %(saga_statuses)s::text[], %(saga_versions)s::bigint[], %(saga_states)s::json[], %(saga_dues)s::bigint[],
+        %(saga_labels)s::text[], %(saga_starts)s::bigint[], %(saga_ends)s::bigint[]
+    ) as s (id, saga, blueprint, status, version, state, due, labels, started, ended)
     on conflict (shard, saga_id) do update
     set seq = excluded.seq, saga = excluded.saga, blueprint = excluded.blueprint, status = excluded.status,
-        version = excluded.version, state = coalesce(excluded.state, old.state),
-        state_version = greatest(excluded.state_version, old.state_version), due_ms = excluded.due_ms,
+        version = excluded.version, state = coalesce(excluded.state, old.state), due_ms = excluded.due_ms,
         labels = excluded.labels, started_ms = excluded.started_ms, ended_ms = excluded.ended_ms
 ), incidents as (
     insert into saga.incidents (shard, saga_id, number, seq, step, reason, text, opened_ms, closed_ms)
@@ -108,19 +106,17 @@ with head as (
         %(event_offsets)s::bigint[]
     ) as e (id, number, seq, type, data, topic, partition, at)
 ), sagas as (
-    insert into saga.sagas as old (shard, saga_id, seq, saga, blueprint, status, version, state, state_version,
-        due_ms, labels, started_ms, ended_ms)
-    select head.shard, s.id, s.seq, s.saga, s.blueprint, s.status, s.version, s.state, s.state_version, s.due,
-        s.labels::jsonb, s.started, s.ended
+    insert into saga.sagas as old (shard, saga_id, seq, saga, blueprint, status, version, state, due_ms, labels,
+        started_ms, ended_ms)
+    select head.shard, s.id, s.seq, s.saga, s.blueprint, s.status, s.version, s.state, s.due, s.labels::jsonb,
+        s.started, s.ended
     from head, unnest(%(saga_ids)s::text[], %(saga_seqs)s::bigint[], %(saga_names)s::text[],
         %(saga_blueprints)s::text[], %(saga_statuses)s::text[], %(saga_versions)s::bigint[], %(saga_states)s::json[],
-        %(saga_state_versions)s::bigint[], %(saga_dues)s::bigint[], %(saga_labels)s::text[], %(saga_starts)s::bigint[],
-        %(saga_ends)s::bigint[]
-    ) as s (id, seq, saga, blueprint, status, version, state, state_version, due, labels, started, ended)
+        %(saga_dues)s::bigint[], %(saga_labels)s::text[], %(saga_starts)s::bigint[], %(saga_ends)s::bigint[]
+    ) as s (id, seq, saga, blueprint, status, version, state, due, labels, started, ended)
     on conflict (shard, saga_id) do update
     set seq = excluded.seq, saga = excluded.saga, blueprint = excluded.blueprint, status = excluded.status,
-        version = excluded.version, state = coalesce(excluded.state, old.state),
-        state_version = greatest(excluded.state_version, old.state_version), due_ms = excluded.due_ms,
+        version = excluded.version, state = coalesce(excluded.state, old.state), due_ms = excluded.due_ms,
         labels = excluded.labels, started_ms = excluded.started_ms, ended_ms = excluded.ended_ms
 ), incidents as (
     insert into saga.incidents (shard, saga_id, number, seq, step, reason, text, opened_ms, closed_ms)
@@ -194,7 +190,7 @@ delete from saga.outbox where shard = %(shard)s::integer and seq < %(below)s::bi
 
 -- name: sagas
 -- The sagas that a batch of inputs needs, each with the events behind its state.
-select s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.state_version, s.due_ms, s.labels::text,
+select s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,
     s.started_ms, s.ended_ms, s.tail_types, s.tail_data
 from saga.stored_sagas as s
 where s.shard = %(shard)s::integer and s.saga_id = any(%(saga_ids)s::text[]);
@@ -272,8 +268,8 @@ select name, setting from pg_settings where name in ('fsync', 'synchronous_commi
 -- name: saga_of_id
 -- One saga wherever it is. `published`: what nobody outside has seen could still be taken back by the loss of the
 -- database; the outbox keeps the row at the last footer, so its oldest row is the last that is surely published.
-select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.state_version, s.due_ms,
-    s.labels::text, s.started_ms, s.ended_ms, s.tail_types, s.tail_data,
+select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,
+    s.started_ms, s.ended_ms, s.tail_types, s.tail_data,
     s.seq <= coalesce((select min(o.seq) from saga.outbox as o where o.shard = s.shard), 0) as published
 from saga.shards as n join saga.stored_sagas as s on s.shard = n.shard and s.saga_id = %(saga_id)s::text;
 
@@ -304,8 +300,8 @@ select shard, count(*) from saga.incidents where closed_ms is null group by shar
 
 -- name: list_sagas
 -- A page of sagas, the newest first. `after`: the last saga of the page before.
-select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.state_version, s.due_ms,
-    s.labels::text, s.started_ms, s.ended_ms, s.tail_types, s.tail_data,
+select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,
+    s.started_ms, s.ended_ms, s.tail_types, s.tail_data,
     s.seq <= coalesce((select min(o.seq) from saga.outbox as o where o.shard = s.shard), 0) as published
 from saga.stored_sagas as s
 where (%(status)s::text is null or s.status = %(status)s::text)
@@ -323,8 +319,8 @@ limit %(limit)s::integer;
 with labelled as materialized (
     select shard, saga_id from saga.sagas where labels <> '{}' and labels @> any(%(labels)s::jsonb[])
 )
-select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.state_version, s.due_ms,
-    s.labels::text, s.started_ms, s.ended_ms, s.tail_types, s.tail_data,
+select s.shard, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,
+    s.started_ms, s.ended_ms, s.tail_types, s.tail_data,
     s.seq <= coalesce((select min(o.seq) from saga.outbox as o where o.shard = s.shard), 0) as published
 from labelled join saga.stored_sagas as s using (shard, saga_id)
 where (%(status)s::text is null or s.status = %(status)s::text)
@@ -350,8 +346,8 @@ order by saga_id, number;
 
 -- name: all_sagas
 -- Every saga of a shard, to be compared with its journal.
-select s.seq, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.state_version, s.due_ms,
-    s.labels::text, s.started_ms, s.ended_ms, s.tail_types, s.tail_data
+select s.seq, s.saga_id, s.saga, s.blueprint, s.status, s.version, s.state::text, s.due_ms, s.labels::text,
+    s.started_ms, s.ended_ms, s.tail_types, s.tail_data
 from saga.stored_sagas as s where s.shard = %(shard)s::integer
 order by s.saga_id;
 

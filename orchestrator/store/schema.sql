@@ -76,14 +76,12 @@ create table saga.sagas (
     blueprint text not null,
     status text not null,
     version integer not null,
-    -- As of the event `state_version`, written now and then; null: not yet. The rest stands in the events.
+    -- Written now and then, as of the event that its version says; null: not yet. The rest stands in the events.
     state json,
     due_ms bigint,
     labels jsonb not null,
     started_ms bigint not null,
     ended_ms bigint,
-    -- 0 when there is no state.
-    state_version integer not null,
     constraint sagas_have_each_id_once primary key (shard, saga_id),
     constraint sagas_status_is_known check (status in ('running', 'compensating', 'completed', 'compensated')),
     constraint sagas_end_when_status_says_so check (
@@ -91,9 +89,6 @@ create table saga.sagas (
     ),
     constraint sagas_ended_have_no_timer check (ended_ms is null or due_ms is null),
     constraint sagas_version_counts_from_one check (version >= 1),
-    constraint sagas_state_is_of_a_version check (
-        (state is null) = (state_version = 0) and state_version between 0 and version
-    ),
     constraint sagas_labels_are_an_object check (jsonb_typeof(labels) = 'object')
 );
 
@@ -120,16 +115,19 @@ create table saga.events (
     constraint events_cause_is_whole_or_none check (num_nonnulls(topic, partition, "offset") in (0, 3))
 );
 
--- Sagas with the events behind their state, in order.
+-- Sagas with the events behind their state, in order. A state ends with its version: it is canonical JSON. (-> would look
+-- at all of it, and refuse what a text of the saga's may hold: \u0000.)
 create view saga.stored_sagas as
 select s.*,
     array(select e.type from saga.events as e
-        where e.shard = s.shard and e.saga_id = s.saga_id and e.number > s.state_version order by e.number
+        where e.shard = s.shard and e.saga_id = s.saga_id and e.number > s.written order by e.number
     ) as tail_types,
     array(select e.data::text from saga.events as e
-        where e.shard = s.shard and e.saga_id = s.saga_id and e.number > s.state_version order by e.number
+        where e.shard = s.shard and e.saga_id = s.saga_id and e.number > s.written order by e.number
     ) as tail_data
-from saga.sagas as s;
+from (
+    select *, coalesce(substring(state::text from '"version":([0-9]+)}$')::integer, 0) as written from saga.sagas
+) as s;
 
 -- What waits, or waited, for an operator.
 create table saga.incidents (

@@ -32,13 +32,11 @@ def snapshot_of(rows: Sequence[Sequence[Any]]) -> Snapshot:
 
 def stored_saga(row: Sequence[Any]) -> StoredSaga:
     """A row of ``saga.stored_sagas``, without shard and seq."""
-    saga_id, saga, blueprint, status, version, state, state_version, due_ms, labels, started_ms, ended_ms = row[:11]
+    saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms, types, data = row
     if labels != "{}":  # jsonb gives them back with other white space and order
         labels = json.dumps(json.loads(labels), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    found = SagaRow(
-        saga_id, saga, blueprint, status, version, state, state_version, due_ms, labels, started_ms, ended_ms
-    )
-    return StoredSaga(found, list(zip(row[11], row[12], strict=True)))
+    found = SagaRow(saga_id, saga, blueprint, status, version, state, due_ms, labels, started_ms, ended_ms)
+    return StoredSaga(found, list(zip(types, data, strict=True)))
 
 
 class PostgresTables:

@@ -115,7 +115,7 @@ class ShardTables:
         """As it comes back: a state that is not written again stays, and the text of labels is made anew."""
         before = self.sagas.get(saga.saga_id)
         if saga.state is None and before is not None:
-            saga = replace(saga, state=before.state, state_version=before.state_version)
+            saga = replace(saga, state=before.state)
         if saga.labels == "{}":
             return saga
         labels = json.loads(saga.labels)
@@ -124,7 +124,7 @@ class ShardTables:
     def stored(self, saga_id: str) -> StoredSaga:
         """A saga and the events behind its state."""
         row = self.sagas[saga_id]
-        behind = (self.events.get((saga_id, number)) for number in range(row.state_version + 1, row.version + 1))
+        behind = (self.events.get((saga_id, number)) for number in range(row.written + 1, row.version + 1))
         return StoredSaga(row, [(event.type, event.data) for event in behind if event is not None])
 
     def reset(self) -> None:

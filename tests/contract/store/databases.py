@@ -102,7 +102,7 @@ class InPostgres:
                 key,
             )
             sagas = execute(
-                "select saga_id, saga, blueprint, status, version, state::text, state_version, due_ms, labels::text,"
+                "select saga_id, saga, blueprint, status, version, state::text, due_ms, labels::text,"
                 " started_ms, ended_ms, tail_types, tail_data from saga.stored_sagas where shard = %s order by saga_id",
                 key,
             )

@@ -41,7 +41,7 @@ def history(cache: int, size: int, count: int) -> tuple[MemoryStore, list[int]]:
         now = changed(sagas, shard, labels(number, size) if number else STARTED)
         stored = store.stored(0)["s1"]
         assert state_of(stored) == now
-        written.append(stored.row.state_version)
+        written.append(stored.row.written)
     return store, written
 
 
@@ -80,7 +80,7 @@ def test_a_batch_that_is_not_in_the_database_leaves_nothing() -> None:
     sagas.load(["s1"])
     event = labels(1, TAIL_MIN)
     sagas.put(evolve(sagas.get("s1"), event), len(e.encode(event)[1]))
-    assert sagas.rows()[0][0].state_version == 2
+    assert sagas.rows()[0][0].written == 2
     sagas.forget()
     changed(sagas, shard, labels(2, 10))
-    assert store.stored(0)["s1"].row.state_version == 0
+    assert store.stored(0)["s1"].row.written == 0
