@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from orchestrator.blueprint.ids import command_id
-from orchestrator.wire.journal import JournalEntry, is_entry, parse_entry, parse_footer
+from orchestrator.wire.journal import Entry, JournalEntry, SagasTrimmed, is_entry, parse_entry, parse_footer
 from orchestrator.wire.record import IncomingRecord
 
 ENDS: Final = {"SagaCompleted": "completed", "SagaCompensated": "compensated"}
@@ -52,6 +52,8 @@ class Journal:
 
     findings: Findings
     events: int = 0
+    trimmed: int = 0
+    """Of the events: of sagas whose rows were trimmed."""
     transactions: int = 0
     owners: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     """Shard and take-over, in the order in which the take-overs published."""
@@ -83,7 +85,7 @@ class _Shard:
         self._journal = journal
         self._findings = journal.findings
         self._shard = shard
-        self._batches: dict[int, list[JournalEntry]] = defaultdict(list)
+        self._batches: dict[int, list[Entry]] = defaultdict(list)
         """Since the last footer."""
         self._last_batch = 0
         self._versions: Counter[str] = Counter()
@@ -94,7 +96,10 @@ class _Shard:
             if is_entry(record):
                 entry = parse_entry(record.value)
                 self._batches[entry.seq].append(entry)
-                self._number(entry)
+                if isinstance(entry, JournalEntry):
+                    self._number(entry)
+                else:
+                    self._journal.trimmed += sum(self._versions.pop(saga_id, 0) for saga_id in entry.saga_ids)
             else:
                 self._end_transaction(record)
         for batch, entries in self._batches.items():
@@ -135,13 +140,15 @@ class _Shard:
                 self._journal.owners.append((self._shard, batch.owner))
             self._take(batch.seq, entries)
 
-    def _take(self, batch: int, entries: Sequence[JournalEntry]) -> None:
+    def _take(self, batch: int, entries: Sequence[Entry]) -> None:
         """Where each command stands in its batch: an input's entry, its commands, its answer, its outcome."""
         journal, index = self._journal, 0
         for entry in entries:
+            index += 1
+            if isinstance(entry, SagasTrimmed):
+                continue
             saga_id = entry.saga_id
             journal.events += len(entry.events)
-            index += 1
             if entry.cause is not None:
                 journal.causes[entry.cause] += 1
             for kind, data in entry.events:

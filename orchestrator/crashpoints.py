@@ -22,6 +22,8 @@ OF_A_RUN: Final = (
     "take_over.before_publish",
     "append.before_commit",
     "append.after_commit",
+    "trim.before_commit",
+    "trim.after_commit",
     "relay.after_begin",
     "relay.produced_ahead",
     "relay.after_produce",

@@ -24,8 +24,9 @@ from orchestrator.shard.ownership import Plant
 from orchestrator.shard.records import Records
 from orchestrator.shard.runner import NOT_RUNNING, Runner, Status
 from orchestrator.shard.sagas import Sagas
+from orchestrator.store.meta import check_meta
 from orchestrator.store.migrate import has_tables, migrate
-from orchestrator.store.port import ShardStore, check_meta
+from orchestrator.store.port import ShardStore
 from orchestrator.store.postgres import PostgresStore
 from orchestrator.telemetry import logger
 from orchestrator.wire.topics import Topics
@@ -156,7 +157,9 @@ class Service:
             )
 
         bounds = Bounds(batch_max=settings.batch_max, relay_backlog_max=settings.relay_backlog_max)
-        return Plant(topics, broker, self._store, decider, bounds, self._crash_point, self._meter)
+        return Plant(
+            topics, broker, self._store, decider, bounds, self._crash_point, self._meter, settings.retention_ms
+        )
 
 
 def build(

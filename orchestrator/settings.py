@@ -7,6 +7,7 @@ stack that ``saga dev`` recorded in ``.saga/`` is used, and ``Settings.source`` 
 import difflib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,11 +34,14 @@ class Variable:
     """Of a whole number, both included."""
     options: tuple[str, ...] = ()
     """Of a choice, the default first."""
+    durations: tuple[str, str] | None = None
+    """Of a duration, the shortest and the longest."""
 
     @property
     def allowed(self) -> str:
         """Which values are taken; empty: a text."""
-        return " to ".join(map(str, self.bounds)) if self.bounds else " or ".join(self.options)
+        bounds = self.bounds or self.durations
+        return " to ".join(map(str, bounds)) if bounds else " or ".join(self.options)
 
     @property
     def described(self) -> str:
@@ -67,7 +71,13 @@ VARIABLES: Final[Mapping[str, Variable]] = {
         bounds=(0, 65_535),
     ),
     "SAGA_CACHE_SAGAS": Variable("sagas kept decoded in memory, by shard", "5000", bounds=(1, 10_000_000)),
+    "SAGA_RETENTION": Variable(
+        "how long closed sagas keep their rows in Postgres, like 90d, 12h, 30m, 90s; not set: for ever",
+        durations=("1s", "36500d"),
+    ),
 }
+_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
+_UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _OPTION_PREFIX: Final = "SAGA_KAFKA__"
 OPTIONS: Final = Variable(f"librdkafka's options for TLS and SASL: {_OPTION_PREFIX}SASL_MECHANISM is sasl.mechanism")
 SECRET_PREFIX: Final = "SAGA_SECRET__"  # noqa: S105 - how secrets are called, and none itself
@@ -102,6 +112,8 @@ class Settings:
     relay_backlog_max: int = 64
     cache_sagas: int = 5000
     metrics_port: int | None = None
+    retention_ms: int | None = None
+    """How long closed sagas keep their rows; None: for ever."""
     crash_at: tuple[str, int] | None = None
     """For tests alone: the place, and which pass of it, where `saga run` kills itself (see ``crashpoints``)."""
     local: bool = False
@@ -152,6 +164,7 @@ def load(environment: Mapping[str, str] | None = None, directory: Path | None = 
         relay_backlog_max=_number(variables, "SAGA_RELAY_BACKLOG_MAX"),
         cache_sagas=_number(variables, "SAGA_CACHE_SAGAS"),
         metrics_port=_number(variables, "SAGA_METRICS_PORT") if "SAGA_METRICS_PORT" in variables else None,
+        retention_ms=_duration(variables, "SAGA_RETENTION"),
         crash_at=_crash_at(variables),
         local=bool(recorded),
     )
@@ -204,6 +217,25 @@ def _number(variables: Mapping[str, str], name: str, default: int | None = None)
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
         raise ConfigError(f"expected a whole number from {least} to {most} in {name}, got {text!r}")
     return int(text)
+
+
+def duration_ms(text: str) -> int | None:
+    """The milliseconds that ``90s``, ``30m``, ``2h`` or ``7d`` are; None: ``text`` is no duration."""
+    found = _DURATION.fullmatch(text)
+    return None if found is None else int(found[1]) * _UNIT_MS[found[2]]
+
+
+def _duration(variables: Mapping[str, str], name: str) -> int | None:
+    variable = VARIABLES[name]
+    assert variable.durations is not None, name
+    text = variables.get(name, variable.default)
+    if not text:
+        return None
+    least_ms, most_ms = (duration_ms(bound) or 0 for bound in variable.durations)
+    found_ms = duration_ms(text)
+    if found_ms is None or not least_ms <= found_ms <= most_ms:
+        raise ConfigError(f"expected a duration from {variable.allowed}, like 90d or 12h, in {name}, got {text!r}")
+    return found_ms
 
 
 def _choice(variables: Mapping[str, str], name: str) -> str:

@@ -12,6 +12,7 @@ from orchestrator.cli.terminal import print_table
 from orchestrator.cli.timeline import PENDING
 from orchestrator.cli.wording import instant, optional_instant, short, span
 from orchestrator.engine.state import Status
+from orchestrator.errors import SagaNotFound
 from orchestrator.exit_code import ExitCode
 from orchestrator.shard.sagas import state_of
 from orchestrator.store.reader import LIMIT, ListedSaga, SagaFilter, open_reader
@@ -42,7 +43,7 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read a page of sagas and print it."""
+    """Read a page of sagas and print it. Raises ``SagaNotFound`` when the page before it has lost its last saga."""
     chosen = SagaFilter(
         status=arguments.status,
         saga=arguments.saga,
@@ -52,6 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     loaded = servers.load()
     with open_reader(loaded.need_database(), loaded.namespace) as reader:
+        if chosen.after is not None and reader.get_saga(chosen.after) is None:
+            raise SagaNotFound(
+                f"expected the last saga of a page behind --after, got {chosen.after!r}, which no saga has: if it was "
+                f"trimmed meanwhile (SAGA_RETENTION), take the saga before it"
+            )
         found = reader.list_sagas(chosen)
     if arguments.json:
         print_json([_json(each) for each in found])

@@ -2,16 +2,12 @@
 
 import argparse
 import math
-import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from orchestrator.clock import now_ms
 from orchestrator.errors import ConfigError
-
-_AGO: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
-_UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+from orchestrator.settings import duration_ms
 
 
 def positive(text: str) -> int:
@@ -34,9 +30,9 @@ def duration(text: str) -> float:
 
 def moment(text: str) -> int:
     """Milliseconds since 1970: RFC 3339 with an offset, or how long ago (``90s``, ``30m``, ``2h``, ``7d``)."""
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return now_ms() - int(ago[1]) * _UNIT_MS[ago[2]]
+    ago_ms = duration_ms(text)
+    if ago_ms is not None:
+        return now_ms() - ago_ms
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

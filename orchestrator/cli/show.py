@@ -17,7 +17,7 @@ from orchestrator.engine import events
 from orchestrator.engine.state import Compensated, Compensating, Completed, Incident, SagaState
 from orchestrator.errors import SagaNotFound
 from orchestrator.exit_code import ExitCode
-from orchestrator.recovery.chronicle import read_chronicle
+from orchestrator.recovery.chronicle import Chronicle, read_chronicle
 from orchestrator.shard.sagas import state_of
 from orchestrator.store.reader import ListedEvent, Reader, open_reader
 from orchestrator.wire.topics import Topics
@@ -46,22 +46,30 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the saga and print it. Raises ``SagaNotFound``."""
-    shard, rows, story = (_from_journal if arguments.from_journal else _from_database)(arguments.id)
+    found = _from_journal(arguments.id) if arguments.from_journal else [_from_database(arguments.id)]
     if arguments.json:
-        print_json(_json(shard, rows, story))
+        *earlier, last = [_json(*each) for each in found]
+        last["earlier"] = list[Json](earlier)
+        print_json(last)
     else:
-        print_text("\n".join(lines(story)))
+        print_text("\n\n".join("\n".join(lines(story)) for _, _, story in found))
     return ExitCode.OK
 
 
-def _from_journal(saga_id: str) -> _Read:
+def _from_journal(saga_id: str) -> list[_Read]:
+    """Each saga that had the id, the last one at the end."""
     loaded = servers.load_with_kafka()
     with closing(KafkaBroker.of(loaded)) as broker:
         found = read_chronicle(broker, Topics(loaded.namespace), saga_id)
     if found is None:
         raise SagaNotFound(f"no saga of the journal has the id {saga_id!r}: see SAGA_NAMESPACE={loaded.namespace}")
+    return [_told(each) for each in (*found.earlier, found)]
+
+
+def _told(found: Chronicle) -> _Read:
     entries = [_entry(row) for row in found.events]
-    return found.shard, found.events, Story(found.state, published=True, blueprint=found.blueprint, entries=entries)
+    story = Story(found.state, published=True, blueprint=found.blueprint, entries=entries, trimmed=found.trimmed)
+    return found.shard, found.events, story
 
 
 def _from_database(saga_id: str) -> _Read:
@@ -74,7 +82,10 @@ def _read(reader: Reader, saga_id: str) -> _Read:
     with reader.one_moment():
         listed = reader.get_saga(saga_id)
         if listed is None:
-            raise SagaNotFound(f"no saga has the id {saga_id!r}: `saga list` shows those that there are")
+            raise SagaNotFound(
+                f"no saga has the id {saga_id!r}: `saga list` shows those that there are; if it was trimmed "
+                f"(SAGA_RETENTION), `saga show {saga_id} --from-journal` tells it"
+            )
         rows = reader.events_of(saga_id)
         text = reader.definition(listed.saga.row.saga, listed.saga.row.blueprint)
     blueprint = None if text is None else canonical.loads(text)
@@ -86,7 +97,7 @@ def _entry(row: ListedEvent) -> Entry:
     return Entry(events.decode(row.event.type, row.event.data), row.published)
 
 
-def _json(shard: int, rows: list[ListedEvent], story: Story) -> Json:
+def _json(shard: int, rows: list[ListedEvent], story: Story) -> dict[str, Json]:
     now = story.state
     return {
         "saga_id": now.saga_id,
@@ -95,6 +106,7 @@ def _json(shard: int, rows: list[ListedEvent], story: Story) -> Json:
         "blueprint": now.blueprint,
         "shard": shard,
         "published": story.published,
+        "trimmed": story.trimmed,
         "started_at": instant(now.started_ms),
         "ended_at": optional_instant(now.ended_ms),
         "input": values.plain(now.origin.input),

@@ -31,6 +31,8 @@ class Story:
     """None: the database's cache of definitions does not have it, so there is no picture."""
     entries: list[Entry]
     """All of its events, in order."""
+    trimmed: bool = False
+    """Whether its rows have left the database."""
 
 
 def lines(story: Story) -> list[str]:
@@ -59,6 +61,7 @@ def _head(story: Story) -> list[str]:
         "because": _why(now),
         "result": short(now.phase.result) if isinstance(now.phase, Completed) else "",
         "waits": _waits(story),
+        "trimmed": "Postgres has it no more (SAGA_RETENTION)" if story.trimmed else "",
     }
     pending = "" if story.published else f"  {PENDING}"
     return [

@@ -40,6 +40,7 @@ class Figures:
         self._published = Counter("saga_batches_published", "Batches published to Kafka.", registry=registry)
         self._retries = Counter("saga_retries", "Commands that were sent again.", registry=registry)
         self._incidents = Counter("saga_incidents", "Incidents that were opened.", registry=registry)
+        self._trimmed = Counter("saga_trimmed", "Closed sagas whose rows were trimmed.", registry=registry)
 
     def appended(self, batch: BatchFigures) -> None:
         """See the port."""
@@ -48,6 +49,10 @@ class Figures:
         self._commit.observe(batch.commit_s)
         self._retries.inc(batch.retries)
         self._incidents.inc(batch.incidents)
+
+    def trimmed(self, sagas: int) -> None:
+        """See the port."""
+        self._trimmed.inc(sagas)
 
     def published(self, batches: int, seconds: float) -> None:
         """See the port."""

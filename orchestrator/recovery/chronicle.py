@@ -1,8 +1,9 @@
 """One saga as the journal alone tells it, whatever has become of the database; reads only, and proves nothing."""
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import assert_never
 
 from orchestrator.blueprint.model import Blueprint
 from orchestrator.broker.definitions import DefinitionTopic
@@ -13,7 +14,7 @@ from orchestrator.errors import JournalCorrupt, MessageRejected, TopicMismatch
 from orchestrator.store.port import EventRow
 from orchestrator.store.reader import ListedEvent
 from orchestrator.wire.headers import place_of
-from orchestrator.wire.journal import JournalEntry, is_entry, parse_entry
+from orchestrator.wire.journal import Entry, JournalEntry, SagasTrimmed, is_entry, parse_entry
 from orchestrator.wire.partition import partition_of
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
@@ -29,10 +30,25 @@ class Chronicle:
     """In order, from number 1 on."""
     blueprint: Blueprint | None
     """None: the definitions topic does not have it."""
+    trimmed: bool = False
+    """Whether its rows have left the database."""
+    earlier: "tuple[Chronicle, ...]" = ()
+    """Sagas that had this id before it, the oldest first; each was trimmed before the next one was started."""
+
+
+@dataclass(slots=True)
+class _Life:
+    """What one saga of the id has come to, as far as the journal was read."""
+
+    state: SagaState | None = None
+    events: list[ListedEvent] = field(default_factory=list[ListedEvent])
+    trimmed: bool = False
 
 
 def read_chronicle(broker: Broker, topics: Topics, saga_id: str) -> Chronicle | None:
     """Read the journal of the saga's shard from its first record to its end; None: there is no such saga.
+
+    Of an id that was used again after its saga was trimmed: the last one, and ``earlier`` those before it.
 
     Raises ``Unavailable``, ``TopicMismatch`` when there is no journal, ``JournalCorrupt`` when an event is missing.
     """
@@ -43,28 +59,44 @@ def read_chronicle(broker: Broker, topics: Topics, saga_id: str) -> Chronicle | 
             f"SAGA_NAMESPACE or SAGA_KAFKA"
         )
     shard = partition_of(saga_id, journal.partitions)
-    state: SagaState | None = None
-    events: list[ListedEvent] = []
+    lives = [_Life()]
     with closing(broker.history(topics.journal, shard)) as history:
         for record in chain.from_iterable(history.pages(*history.bounds())):
-            if record.key == saga_id.encode() and is_entry(record):
-                entry = _entry_of(record, len(events) + 1)
-                state = fold(state, entry.events)
-                events += _rows(shard, entry)
-    return None if state is None else Chronicle(shard, state, events, _blueprint(broker, topics, state.blueprint))
+            if record.key in (saga_id.encode(), None) and is_entry(record):
+                _take(lives, shard, saga_id, record)
+    found = [
+        Chronicle(shard, life.state, life.events, _blueprint(broker, topics, life.state.blueprint), life.trimmed)
+        for life in lives
+        if life.state is not None
+    ]
+    return replace(found[-1], earlier=tuple(found[:-1])) if found else None
 
 
-def _entry_of(record: IncomingRecord, number: int) -> JournalEntry:
+def _take(lives: list[_Life], shard: int, saga_id: str, record: IncomingRecord) -> None:
+    entry, life = _entry_of(record), lives[-1]
+    match entry:
+        case SagasTrimmed():
+            life.trimmed = life.trimmed or saga_id in entry.saga_ids
+        case JournalEntry():
+            if life.trimmed:
+                life = _Life()
+                lives.append(life)
+            if entry.number != len(life.events) + 1:
+                raise JournalCorrupt(
+                    f"{place_of(record)}: expected event {len(life.events) + 1} of saga {entry.saga_id}, got "
+                    f"{entry.number}: the journal lacks records: `saga verify --chain` tells which"
+                )
+            life.state = fold(life.state, entry.events)
+            life.events += _rows(shard, entry)
+        case _:
+            assert_never(entry)
+
+
+def _entry_of(record: IncomingRecord) -> Entry:
     try:
-        entry = parse_entry(record.value)
+        return parse_entry(record.value)
     except MessageRejected as error:
         raise JournalCorrupt(f"{place_of(record)}: {error}: `saga verify --chain` tells what was changed") from error
-    if entry.number != number:
-        raise JournalCorrupt(
-            f"{place_of(record)}: expected event {number} of saga {entry.saga_id}, got {entry.number}: the journal "
-            f"lacks records: `saga verify --chain` tells which"
-        )
-    return entry
 
 
 def _rows(shard: int, entry: JournalEntry) -> list[ListedEvent]:

@@ -1,13 +1,14 @@
 """Rows out of proven batches: what the owner of a shard had written, made again from its events alone."""
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from orchestrator.engine.evolve import fold
 from orchestrator.errors import JournalCorrupt
 from orchestrator.recovery.proof import ProvenBatch
 from orchestrator.shard.sagas import Sagas
 from orchestrator.store.port import EventRow, Passage
-from orchestrator.wire.journal import JournalEntry
+from orchestrator.wire.journal import JournalEntry, SagasTrimmed
 from orchestrator.wire.outbox import join_frames
 
 
@@ -21,16 +22,27 @@ class Fold:
     def passage(self, previous: bytes, batches: Sequence[ProvenBatch]) -> Passage:
         """What ``batches``, at least one, change in a database whose chain is ``previous``.
 
-        It counts once ``loaded`` was called. Raises ``JournalCorrupt`` for events that this version cannot fold.
+        It counts once ``loaded`` was called. No saga may have events behind its trimming. Raises ``JournalCorrupt`` for
+        events that this version cannot fold.
         """
-        self._sagas.load([entry.saga_id for proven in batches for entry in proven.entries])
+        entries = [(proven.batch.seq, entry) for proven in batches for entry in proven.entries]
+        self._sagas.load([entry.saga_id for _, entry in entries if isinstance(entry, JournalEntry)])
         events: list[tuple[int, EventRow]] = []
         changed: dict[str, int] = {}
-        for proven in batches:
-            seq = proven.batch.seq
-            for entry in proven.entries:
-                events += [(seq, row) for row in self._follow(entry)]
-                changed[entry.saga_id] = seq
+        trimmed: dict[str, None] = {}
+        for seq, entry in entries:
+            match entry:
+                case JournalEntry():
+                    assert entry.saga_id not in trimmed, "an id that comes again comes with the next passage"
+                    events += [(seq, row) for row in self._follow(entry)]
+                    changed[entry.saga_id] = seq
+                case SagasTrimmed():
+                    self._sagas.trim(entry.saga_ids)
+                    trimmed |= dict.fromkeys(entry.saga_ids)
+                case _:
+                    assert_never(entry)
+        if trimmed:
+            events = [(seq, row) for seq, row in events if row.saga_id not in trimmed]
         sagas, incidents = self._sagas.rows()
         last = batches[-1].batch
         return Passage(
@@ -46,6 +58,7 @@ class Fold:
             events=events,
             sagas=[(changed[row.saga_id], row) for row in sagas],
             incidents=[(changed[row.saga_id], row) for row in incidents],
+            trimmed=list(trimmed),
         )
 
     def loaded(self) -> None:

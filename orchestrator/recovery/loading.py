@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, assert_never
 
 from orchestrator.errors import JournalCorrupt
 from orchestrator.recovery.course import Course, Plan
@@ -12,10 +12,11 @@ from orchestrator.recovery.proof import ChainProof, ProvenBatch
 from orchestrator.shard.sagas import Sagas
 from orchestrator.shard.takeover import Ports
 from orchestrator.store.port import GENESIS, Passage, SagaRows
+from orchestrator.wire.journal import JournalEntry, SagasTrimmed
 from orchestrator.wire.record import IncomingRecord
 
 PASSAGE_EVENTS: Final = 5_000
-"""Events of one passage, unless a single batch has more: 5 MB of rows or so."""
+"""Events and trimmed sagas of one passage, unless a single batch has more: 5 MB of rows or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Loader:
         self.seq, self.chain = proof.seq, proof.chain
         """Of the last batch that is loaded."""
         self._batches: list[ProvenBatch] = []
+        self._trimmed: set[str] = set()
         self._events = 0
         self._records = 0
 
@@ -83,13 +85,27 @@ class Loader:
             for proven in self._proof.take(record):
                 if up_to is not None and proven.batch.seq > up_to:
                     return False
-                self._batches.append(proven)
-                self._events += sum(len(entry.events) for entry in proven.entries)
-            if self._events >= PASSAGE_EVENTS:
+                self._add(proven)
+            if self._events + len(self._trimmed) >= PASSAGE_EVENTS:
                 self.flush()
             if up_to is not None and self._proof.seq >= up_to:
                 return False
         return True
+
+    def _add(self, proven: ProvenBatch) -> None:
+        if self._trimmed and any(
+            isinstance(entry, JournalEntry) and entry.saga_id in self._trimmed for entry in proven.entries
+        ):
+            self.flush()  # an id that is used again: its old rows go with one passage, its new ones come with the next
+        self._batches.append(proven)
+        for entry in proven.entries:
+            match entry:
+                case JournalEntry():
+                    self._events += len(entry.events)
+                case SagasTrimmed():
+                    self._trimmed.update(entry.saga_ids)
+                case _:
+                    assert_never(entry)
 
     def flush(self) -> None:
         """Load what is proven so far."""
@@ -99,4 +115,4 @@ class Loader:
             self._fold.loaded()
             self.seq, self.chain = passage.seq, passage.chain
         self._tell(Step(self._shard, self._events, self._records))
-        self._batches, self._events, self._records = [], 0, 0
+        self._batches, self._trimmed, self._events, self._records = [], set(), 0, 0

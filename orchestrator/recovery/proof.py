@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from orchestrator.errors import JournalCorrupt, MessageRejected
 from orchestrator.wire import chain as chains
 from orchestrator.wire.headers import place_of
-from orchestrator.wire.journal import FooterBatch, JournalEntry, is_entry, is_footer, parse_entry, parse_footer
+from orchestrator.wire.journal import Entry, FooterBatch, is_entry, is_footer, parse_entry, parse_footer
 from orchestrator.wire.record import IncomingRecord
 
 
@@ -19,7 +19,7 @@ class ProvenBatch:
     """A batch whose entries are what its writer wrote."""
 
     batch: FooterBatch
-    entries: tuple[JournalEntry, ...]
+    entries: tuple[Entry, ...]
 
 
 class ChainProof:
@@ -34,7 +34,7 @@ class ChainProof:
         """The last batch that is proven."""
         self.chain: bytes = chain
         self._begun = False
-        self._entries: deque[tuple[JournalEntry, IncomingRecord]] = deque()
+        self._entries: deque[tuple[Entry, IncomingRecord]] = deque()
         """Of a transaction whose footer has not come yet."""
 
     def take(self, record: IncomingRecord) -> list[ProvenBatch]:
@@ -49,7 +49,7 @@ class ChainProof:
             raise _corrupt(record, str(error)) from error
         raise _corrupt(record, f"expected an entry or a footer, got a record with the headers {record.headers}")
 
-    def _take_entry(self, entry: JournalEntry, record: IncomingRecord) -> None:
+    def _take_entry(self, entry: Entry, record: IncomingRecord) -> None:
         least = self._entries[-1][0].seq if self._entries else self.seq + 1
         if entry.seq >= least:
             self._entries.append((entry, record))
@@ -70,7 +70,7 @@ class ChainProof:
     def _prove(self, batch: FooterBatch, footer: IncomingRecord) -> ProvenBatch:
         if batch.seq != self.seq + 1:
             raise _corrupt(footer, f"expected batch {self.seq + 1} after {self.seq}, got {batch.seq}")
-        entries: list[JournalEntry] = []
+        entries: list[Entry] = []
         records: list[IncomingRecord] = []
         while self._entries and self._entries[0][0].seq == batch.seq:
             entry, record = self._entries.popleft()

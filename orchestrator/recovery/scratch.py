@@ -65,6 +65,9 @@ class Scratch:
         self._write(EventRow, passage.events)
         self._write(SagaRow, passage.sagas)
         self._write(IncidentRow, passage.incidents)
+        for kind in _KEYS:
+            statement = f"delete from {kind.__name__} where saga_id = ?"  # noqa: S608 - a name of ours
+            self._file.executemany(statement, ([saga_id] for saga_id in passage.trimmed))
         self._file.execute("commit")
 
     def _write(self, kind: type[Any], rows: Sequence[tuple[int, Any]]) -> None:

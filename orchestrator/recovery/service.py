@@ -18,8 +18,8 @@ from orchestrator.recovery.loading import Step, load
 from orchestrator.recovery.recovery import RECOVERING, Namespace
 from orchestrator.settings import Settings
 from orchestrator.shard.takeover import Ports
+from orchestrator.store.meta import check_meta
 from orchestrator.store.migrate import migrate
-from orchestrator.store.port import check_meta
 from orchestrator.store.postgres import PostgresStore
 from orchestrator.tuning import tuned
 from orchestrator.wire.topics import Topics

@@ -58,6 +58,8 @@ class Draft:
     """Commands among the records that are sent again."""
     opened: int = 0
     """Incidents that begin with this batch."""
+    trimmed: Sequence[str] = ()
+    """Closed sagas whose rows go with this batch, which changes nothing else."""
 
 
 def seal(shard: int, owner: str, previous: Head, head: Head, draft: Draft) -> tuple[Batch, RelayBatch, Head]:
@@ -86,6 +88,7 @@ def seal(shard: int, owner: str, previous: Head, head: Head, draft: Draft) -> tu
         events=draft.events,
         sagas=draft.sagas,
         incidents=draft.incidents,
+        trimmed=draft.trimmed,
     )
     footer = FooterBatch(
         seq=head.seq,

@@ -7,6 +7,7 @@ before it enters the batch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from orchestrator.engine import events as saga_events
 from orchestrator.engine.decide import decide, defect
@@ -22,13 +23,16 @@ from orchestrator.shard.sagas import Sagas
 from orchestrator.store.port import EventRow
 from orchestrator.wire.forwarding import forwarded_record, was_forwarded
 from orchestrator.wire.headers import place_of
-from orchestrator.wire.journal import Cause, JournalEntry, entry_record
+from orchestrator.wire.journal import Cause, JournalEntry, SagasTrimmed, entry_record, trimmed_record
 from orchestrator.wire.partition import partition_of
 from orchestrator.wire.quarantine import quarantine_record, unsent_record
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import ReceivedReply
 from orchestrator.wire.request import StartSaga as StartRequest
 from orchestrator.wire.topics import Topics
+
+TRIMMED_IN_A_RECORD: Final = 100
+"""Ids: at most 80 kB, of 200 characters each, so the journal takes it as long as it takes anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,20 @@ class Decider:
             self._quarantine(making, record, error)
             self._answer_refused(making, found, error)
         return Draft(making.records)
+
+    def trim(self, saga_ids: Sequence[str], head: Head) -> Draft | None:
+        """Let the rows of these closed sagas go, in a batch that says so in the journal, and does nothing else.
+
+        None: the journal does not take it at present.
+        """
+        desk = self._desk
+        desk.limits.begin_batch()
+        parts = [saga_ids[at : at + TRIMMED_IN_A_RECORD] for at in range(0, len(saga_ids), TRIMMED_IN_A_RECORD)]
+        records = [trimmed_record(desk.topics, desk.shard, SagasTrimmed(head.seq, tuple(part))) for part in parts]
+        if any(desk.limits.problem(record) is not None for record in records):
+            return None
+        desk.sagas.trim(saga_ids)
+        return Draft(records, trimmed=saga_ids)
 
     def appended(self) -> int | None:
         """The last draft is in the database; returns the earliest due time among its sagas."""

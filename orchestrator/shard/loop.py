@@ -13,6 +13,7 @@ from orchestrator.errors import BatchRefused, NotAuthorized, OwnershipLost, Shar
 from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
 from orchestrator.shard.meter import BatchFigures, Meter
 from orchestrator.shard.relay import Relay, RelayStatus
+from orchestrator.shard.retention import Retention
 from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, read_fenced_footer
 from orchestrator.shard.timers import Timers
 from orchestrator.wire.record import IncomingRecord
@@ -43,6 +44,10 @@ class Decide(Protocol):
         """Put aside an input that the database refuses even alone."""
         ...
 
+    def trim(self, saga_ids: list[str], head: Head) -> Draft | None:
+        """Let the rows of closed sagas go; None: that cannot be written down at present."""
+        ...
+
     def appended(self) -> int | None:
         """The last draft is in the database: keep its states, return the earliest due time among them."""
         ...
@@ -68,6 +73,7 @@ class Workplace:
     relay: Relay
     inputs: Inputs
     timers: Timers
+    retention: Retention
     decider: Decide
     bounds: Bounds
     meter: Meter
@@ -120,6 +126,9 @@ class Loop:
         if self._held:
             self._decide_one(now_ms)
             return now_ms
+        if old := self._work.retention.due(max(now_ms, self._head.now_ms), self._work.inputs.position()):
+            self._trim(old, now_ms)
+            return now_ms
         if now_ms < self._gathering_until_ms <= now_ms + GATHER_MS:  # beyond it the clock was set back meanwhile
             return self._gathering_until_ms
         records = self._work.inputs.poll(self._work.bounds.batch_max)
@@ -167,6 +176,14 @@ class Loop:
             self._work.decider.undecide()
             self._append(self._work.decider.refuse(record, str(error), head), head)
         self._held.pop(0)
+
+    def _trim(self, saga_ids: list[str], now_ms: int) -> None:
+        """A batch of its own; whatever refuses it ends the ownership, and the next one looks again."""
+        head = self._next_head(self._work.inputs.position(), now_ms)
+        draft = self._work.decider.trim(saga_ids, head)
+        if draft is not None:
+            self._append(draft, head)
+            self._work.meter.trimmed(len(saga_ids))
 
     def _next_head(self, position: InputPosition, now_ms: int) -> Head:
         before = self._head

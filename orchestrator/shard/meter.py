@@ -35,6 +35,10 @@ class Meter(Protocol):
         """A batch is in Postgres."""
         ...
 
+    def trimmed(self, sagas: int) -> None:
+        """The rows of so many closed sagas were trimmed, in a batch that is not among those of ``appended``."""
+        ...
+
     def published(self, batches: int, seconds: float) -> None:
         """So many batches are in Kafka, by one transaction that took so long from its begin."""
         ...
@@ -48,6 +52,9 @@ class Unmeasured:
         return 0.0
 
     def appended(self, batch: BatchFigures) -> None:
+        """See the port."""
+
+    def trimmed(self, sagas: int) -> None:
         """See the port."""
 
     def published(self, batches: int, seconds: float) -> None:

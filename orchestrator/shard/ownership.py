@@ -23,6 +23,7 @@ from orchestrator.errors import (
 from orchestrator.shard.loop import Bounds, Decide, Loop, Workplace
 from orchestrator.shard.meter import UNMEASURED, Meter
 from orchestrator.shard.relay import Relay
+from orchestrator.shard.retention import Retention
 from orchestrator.shard.takeover import Ownership, Ports, TakeOver
 from orchestrator.shard.timers import Timers
 from orchestrator.store.port import ShardStore, Store
@@ -46,6 +47,8 @@ class Plant:
     bounds: Bounds
     crash_point: CrashPoint = nowhere
     meter: Meter = UNMEASURED
+    retention_ms: int | None = None
+    """How long closed sagas keep their rows; None: for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ class Shard:
             relay=relay,
             inputs=plant.broker.inputs(self.shard, at),
             timers=Timers(self.shard, ports.broker, ports.store, plant.bounds.batch_max),
+            retention=Retention(self.shard, ports.broker, ports.store, plant.retention_ms),
             decider=plant.decider(self.shard, ports.store),
             bounds=plant.bounds,
             meter=plant.meter,

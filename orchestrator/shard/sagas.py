@@ -9,7 +9,7 @@ a recovery writes the same rows.
 
 import json
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from orchestrator.blueprint import values
@@ -52,7 +52,7 @@ class Sagas:
         self._limit = limit
         self._kept: OrderedDict[str, Known] = OrderedDict()
         self._changed: dict[str, Known | None] = {}
-        """The batch being made: its changed sagas, and None for those that do not exist yet."""
+        """The batch being made: its changed sagas, and None for those that do not exist yet, or no more."""
 
     def load(self, ids: Collection[str]) -> None:
         """Have these at hand for the batch, in one query for all that are not kept."""
@@ -89,6 +89,10 @@ class Sagas:
             tail, weight = 0, len(text)
         self._changed[saga_id] = Known(state, tail, weight, text)
 
+    def trim(self, saga_ids: Iterable[str]) -> None:
+        """The batch trims these sagas; they need not have been loaded."""
+        self._changed.update(dict.fromkeys(saga_ids))
+
     def rows(self) -> tuple[list[SagaRow], list[IncidentRow]]:
         """What the batch writes: every changed saga as it is now, and its incidents."""
         changed = [known for known in self._changed.values() if known is not None]
@@ -100,6 +104,7 @@ class Sagas:
         earliest: int | None = None
         for saga_id, known in self._changed.items():
             if known is None:
+                self._kept.pop(saga_id, None)
                 continue
             state = known.state
             self._kept[saga_id] = known if known.text is None else Known(state, known.tail, known.weight, None)

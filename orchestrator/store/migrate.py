@@ -13,7 +13,8 @@ import psycopg
 from orchestrator.errors import ConfigError
 from orchestrator.store import queries
 from orchestrator.store.connection import MIGRATION_SESSION, READER_SESSION, Server, connect, translated
-from orchestrator.store.port import BATCH_FORMAT, FORMAT, GENESIS, Meta, check_meta, meta_of
+from orchestrator.store.meta import check_meta, meta_of
+from orchestrator.store.port import BATCH_FORMAT, FORMAT, GENESIS, Meta
 
 _SQL: Final = queries.load()
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")

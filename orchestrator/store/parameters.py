@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.store.arrays import bigints, jsons, texts
-from orchestrator.store.port import BATCH_FORMAT, Batch, EventRow, IncidentRow, Passage, SagaRow
+from orchestrator.store.port import (
+    BATCH_FORMAT,
+    BATCH_FORMAT_TRIMMED,
+    Batch,
+    EventRow,
+    IncidentRow,
+    Passage,
+    SagaRow,
+)
 
 Parameters = dict[str, Any]
 
@@ -17,6 +25,12 @@ def batch_parameters(batch: Batch) -> Parameters:
         **_sagas(batch.sagas),
         **_incidents(batch.incidents),
     }
+
+
+def trim_parameters(batch: Batch) -> Parameters:
+    """Of ``trim``. Raises ``BatchRefused`` for what no column can hold."""
+    assert not any((batch.events, batch.sagas, batch.incidents)), "what is trimmed has a batch of its own"
+    return {**_head(batch), "trimmed": texts(batch.trimmed)}
 
 
 def passage_parameters(passage: Passage) -> Parameters:
@@ -40,7 +54,7 @@ def _head(written: Batch | Passage) -> Parameters:
         "previous": written.previous,
         "chain": written.chain,
         "owner": written.owner,
-        "format": BATCH_FORMAT,
+        "format": BATCH_FORMAT_TRIMMED if written.trimmed else BATCH_FORMAT,
         "next_requests": written.next_requests,
         "next_replies": written.next_replies,
         "now_ms": written.now_ms,

@@ -9,17 +9,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from orchestrator.blueprint.frozen import frozen
-from orchestrator.errors import ConfigError
 
 GENESIS: Final = bytes(32)
 """The chain before the first batch."""
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the tables: the number of the last migration."""
 BATCH_FORMAT: Final = 1
-"""Of batches and events in a shard; a shard that newer code has taken over is refused."""
+"""Of batches and events in a shard."""
+BATCH_FORMAT_TRIMMED: Final = 2
+"""The same, from the first trimmed saga on. A shard of a later format than this is a newer version's, and refused."""
 
 _VERSION: Final = re.compile(r'"version":([0-9]+)}$')
 
@@ -127,6 +128,8 @@ class Batch:
     """Every saga that the batch changed, as it left it; inserted or replaced, but for a state of None."""
     incidents: Sequence[IncidentRow] = ()
     """Opened or changed; inserted or replaced."""
+    trimmed: Sequence[str] = ()
+    """Closed sagas whose rows are deleted: sagas, events, incidents. Such a batch writes no rows of these tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ class Passage:
     """Every saga that they changed, as of a ``Batch``, with the batch that changed it last."""
     incidents: Sequence[tuple[int, IncidentRow]] = ()
     """Of these sagas, all; inserted or replaced."""
+    trimmed: Sequence[str] = ()
+    """Sagas whose rows are deleted; none of the rows above is of one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,47 +197,6 @@ class Definition:
     hash: str
     blueprint: str
     active: bool
-
-
-def meta_of(row: Sequence[Any] | None, where: str) -> Meta:
-    """The row of ``saga.meta`` in the database ``where``. Raises ``ConfigError`` when there is none."""
-    if row is None:
-        raise ConfigError(
-            f"expected one row in saga.meta at {where}, got none: it was deleted by hand; restore the database from a "
-            f"backup, or point SAGA_DATABASE to the right one"
-        )
-    return Meta(*row)
-
-
-def check_meta(meta: Meta, namespace: str, shards: int) -> None:
-    """Raise ``ConfigError`` unless the database is this namespace's, with this number of shards and this format."""
-    check_namespace(meta, namespace)
-    if meta.shards != shards:
-        raise ConfigError(
-            f"expected {shards} shards (SAGA_SHARDS), got a database made for {meta.shards}: the number is fixed for a "
-            f"namespace; set SAGA_SHARDS={meta.shards}, or use a new namespace and let this one drain"
-        )
-    check_format(meta)
-
-
-def check_namespace(meta: Meta, namespace: str) -> None:
-    """Raise ``ConfigError`` unless the database is this namespace's."""
-    if meta.namespace != namespace:
-        raise ConfigError(
-            f"expected the database of namespace {namespace!r} in SAGA_DATABASE, got that of {meta.namespace!r}: "
-            f"set SAGA_NAMESPACE={meta.namespace}, or give {namespace!r} a database of its own"
-        )
-
-
-def check_format(meta: Meta) -> None:
-    """Raise ``ConfigError`` unless this version's tables are in the database."""
-    if meta.format > FORMAT:
-        raise ConfigError(
-            f"expected tables of format {FORMAT} or older, got {meta.format}: a newer version has upgraded this "
-            f"database; run that version"
-        )
-    if meta.format < FORMAT:
-        raise ConfigError(f"expected tables of format {FORMAT}, got {meta.format}: run `saga migrate`")
 
 
 class SagaRows(Protocol):
@@ -294,6 +258,10 @@ class ShardStore(SagaRows, Protocol):
 
     def next_due(self) -> int | None:
         """The earliest ``due_ms`` of the shard."""
+        ...
+
+    def closed(self, before_ms: int, limit: int) -> list[str]:
+        """Ids of sagas with ``ended_ms < before_ms`` and no open incident, those that ended first in front."""
         ...
 
     def trim_outbox(self, below: int) -> None:

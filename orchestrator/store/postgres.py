@@ -29,9 +29,10 @@ from orchestrator.store.connection import (
     connect,
     translated,
 )
-from orchestrator.store.parameters import batch_parameters, passage_parameters
+from orchestrator.store.meta import check_format, meta_of
+from orchestrator.store.parameters import batch_parameters, passage_parameters, trim_parameters
 from orchestrator.store.port import (
-    BATCH_FORMAT,
+    BATCH_FORMAT_TRIMMED,
     GENESIS,
     Batch,
     DatabaseState,
@@ -43,8 +44,6 @@ from orchestrator.store.port import (
     ShardStore,
     Snapshot,
     StoredSaga,
-    check_format,
-    meta_of,
 )
 from orchestrator.store.tables import PostgresTables, snapshot_of, stored_saga
 from orchestrator.turns import waiting
@@ -189,24 +188,40 @@ class PostgresShardStore:
 
     def append(self, batch: Batch) -> None:
         """See the port."""
-        parameters = {**batch_parameters(batch), "state": self._state}
-        self._crash_point("append.before_commit")
+        if batch.trimmed:
+            self._append("trim", trim_parameters(batch), batch)
+        else:
+            self._append("append", batch_parameters(batch), batch)
+
+    def _append(self, name: str, parameters: Mapping[str, Any], batch: Batch) -> None:
+        self._crash_point(f"{name}.before_commit")
         with self._call():
-            row = self._execute("append", parameters).fetchone()
+            row = self._execute(name, {**parameters, "state": self._state}).fetchone()
             if row is None:
                 self._lost_race(batch)
             else:
                 assert row[0] == batch.seq, f"expected batch {batch.seq} after its chain, got {row[0]}"
-        self._crash_point("append.after_commit")
+        self._crash_point(f"{name}.after_commit")
 
     def load(self, passage: Passage) -> None:
         """See the port."""
         parameters = {**passage_parameters(passage), "state": self._state}
         self._crash_point("load.before_commit")
         with self._call():
-            if self._execute("load", parameters).fetchone() is None:
+            if not self._load(parameters, passage.trimmed):
                 self._lost_race(passage)
         self._crash_point("load.after_commit")
+
+    def _load(self, parameters: Mapping[str, Any], trimmed: Sequence[str]) -> bool:
+        """Whether the shard had the history; rows are deleted by a statement of its own, and only when there are any.
+
+        So a recovery needs no right to delete rows where nothing was ever trimmed.
+        """
+        with self._connection.transaction():
+            loaded = self._execute("load", parameters).fetchone() is not None
+            if loaded and trimmed:
+                self._execute("delete_trimmed", {"shard": self._shard, "trimmed": arrays.texts(trimmed)})
+        return loaded
 
     def reset(self, chain: bytes) -> None:
         """See the port."""
@@ -231,6 +246,10 @@ class PostgresShardStore:
     def next_due(self) -> int | None:
         """See the port."""
         return self._fetch("next_due")[0][0]
+
+    def closed(self, before_ms: int, limit: int) -> list[str]:
+        """See the port."""
+        return [row[0] for row in self._fetch("closed", before_ms=before_ms, limit=limit)]
 
     def trim_outbox(self, below: int) -> None:
         """See the port."""
@@ -288,10 +307,10 @@ class PostgresShardStore:
             if locked is None:
                 raise self._no_such_shard()
             row, batch_format = ShardRow(*locked[:6]), locked[6]
-            if batch_format > BATCH_FORMAT:
+            if batch_format > BATCH_FORMAT_TRIMMED:
                 raise ShardRefused(
-                    f"shard {self._shard}: expected batches of format {BATCH_FORMAT} or older, got {batch_format}: a "
-                    f"newer version has run this shard; run that version"
+                    f"shard {self._shard}: expected batches of format {BATCH_FORMAT_TRIMMED} or older, got "
+                    f"{batch_format}: a newer version has run this shard; run that version"
                 )
             batch = owner_batch(row)
             assert batch.previous == row.chain, "an owner batch follows the row it was made from"

@@ -41,7 +41,7 @@ where s.shard = %(shard)s::integer and l.pid <> pg_backend_pid()
 -- Locks the shard's row first: everything else is inserted `from head`, which is empty until the row is locked.
 with head as (
     update saga.shards
-    set seq = seq + 1, chain = %(chain)s::bytea, owner = %(owner)s::text, format = %(format)s::integer,
+    set seq = seq + 1, chain = %(chain)s::bytea, owner = %(owner)s::text, format = greatest(format, %(format)s::integer),
         next_requests = %(next_requests)s::bigint, next_replies = %(next_replies)s::bigint, now_ms = %(now_ms)s::bigint
     where shard = %(shard)s::integer and chain = %(previous)s::bytea
         and exists (select from saga.meta where state = %(state)s::text)
@@ -82,13 +82,37 @@ with head as (
 select seq from head;
 
 
+-- name: trim
+-- As `append`, for a batch that lets closed sagas go: the same compare-and-set, and their rows are deleted. A statement of
+-- its own, so that batches which trim nothing pay nothing for it.
+with head as (
+    update saga.shards
+    set seq = seq + 1, chain = %(chain)s::bytea, owner = %(owner)s::text,
+        format = greatest(format, %(format)s::integer),
+        next_requests = %(next_requests)s::bigint, next_replies = %(next_replies)s::bigint, now_ms = %(now_ms)s::bigint
+    where shard = %(shard)s::integer and chain = %(previous)s::bytea
+        and exists (select from saga.meta where state = %(state)s::text)
+    returning *
+), outbox as (
+    insert into saga.outbox (shard, seq, chain, owner, next_requests, next_replies, now_ms, records)
+    select shard, seq, chain, owner, next_requests, next_replies, now_ms, %(records)s::bytea from head
+), events as (
+    delete from saga.events as e using head where e.shard = head.shard and e.saga_id = any(%(trimmed)s::text[])
+), incidents as (
+    delete from saga.incidents as i using head where i.shard = head.shard and i.saga_id = any(%(trimmed)s::text[])
+), sagas as (
+    delete from saga.sagas as s using head where s.shard = head.shard and s.saga_id = any(%(trimmed)s::text[])
+)
+select seq from head;
+
+
 -- name: load
 -- What the journal has of several batches, in one statement as `append` has it: the same compare-and-set, while the
 -- database is being recovered. Of the outbox the row of the last batch alone: all of it is published, and a later
 -- comparison needs the row at the footer.
 with head as (
     update saga.shards
-    set seq = %(seq)s::bigint, chain = %(chain)s::bytea, owner = %(owner)s::text, format = %(format)s::integer,
+    set seq = %(seq)s::bigint, chain = %(chain)s::bytea, owner = %(owner)s::text, format = greatest(format, %(format)s::integer),
         next_requests = %(next_requests)s::bigint, next_replies = %(next_replies)s::bigint, now_ms = %(now_ms)s::bigint
     where shard = %(shard)s::integer and chain = %(previous)s::bytea
         and exists (select from saga.meta where state = %(state)s::text)
@@ -130,6 +154,16 @@ with head as (
         opened_ms = excluded.opened_ms, closed_ms = excluded.closed_ms
 )
 select seq from head;
+
+
+-- name: delete_trimmed
+-- What the batches of a passage trimmed, behind `load` in its transaction, which holds the shard's row.
+with events as (
+    delete from saga.events where shard = %(shard)s::integer and saga_id = any(%(trimmed)s::text[])
+), incidents as (
+    delete from saga.incidents where shard = %(shard)s::integer and saga_id = any(%(trimmed)s::text[])
+)
+delete from saga.sagas where shard = %(shard)s::integer and saga_id = any(%(trimmed)s::text[]);
 
 
 -- name: reset
@@ -207,6 +241,17 @@ limit %(limit)s::integer;
 -- name: next_due
 -- When the shard must wake up.
 select min(due_ms) from saga.sagas where shard = %(shard)s::integer and due_ms is not null;
+
+
+-- name: closed
+-- Sagas that are old enough to be trimmed, those that ended first in front. Ids are not ordered: many sagas may have ended
+-- in one millisecond, and the index need not be sorted behind. What waits for an operator stays.
+select s.saga_id from saga.sagas as s
+where s.shard = %(shard)s::integer and s.ended_ms < %(before_ms)s::bigint
+    and not exists (
+        select from saga.incidents as i where i.shard = s.shard and i.saga_id = s.saga_id and i.closed_ms is null)
+order by s.ended_ms
+limit %(limit)s::integer;
 
 
 -- name: lock_definitions

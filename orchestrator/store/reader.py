@@ -18,7 +18,8 @@ from orchestrator.blueprint import values
 from orchestrator.blueprint.values import Data
 from orchestrator.store import queries
 from orchestrator.store.connection import READER_SESSION, Server, connect, translated
-from orchestrator.store.port import EventRow, IncidentRow, StoredSaga, check_format, check_namespace, meta_of
+from orchestrator.store.meta import check_format, check_namespace, meta_of
+from orchestrator.store.port import EventRow, IncidentRow, StoredSaga
 from orchestrator.store.tables import stored_saga
 
 _SQL: Final = queries.load()

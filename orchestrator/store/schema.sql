@@ -37,7 +37,7 @@ create table saga.shards (
     next_requests bigint not null,
     next_replies bigint not null,
     now_ms bigint not null,
-    -- Of batches and events; older code refuses the shard.
+    -- Of batches and events, 2 from the first trimmed saga on; older code refuses the shard.
     format integer not null,
     constraint shards_have_one_row_each primary key (shard),
     constraint shards_number_from_zero check (shard >= 0),
@@ -66,7 +66,7 @@ create table saga.outbox (
 -- Written once and read once, soon: compressing costs more than it saves.
 alter table saga.outbox alter column records set storage external;
 
--- Every saga as it stands.
+-- Every saga as it stands, but for closed ones that were trimmed: no table has a row of those.
 create table saga.sagas (
     shard integer not null,
     saga_id text collate "C" not null,
@@ -93,11 +93,13 @@ create table saga.sagas (
 );
 
 create index sagas_due on saga.sagas (shard, due_ms) where due_ms is not null;
+-- To find what may be trimmed.
+create index sagas_ended on saga.sagas (shard, ended_ms) where ended_ms is not null;
 create index sagas_by_start on saga.sagas (started_ms, saga_id);
 -- Partial, since most sagas have no labels and every change of a saga would write to it.
 create index sagas_by_label on saga.sagas using gin (labels jsonb_path_ops) where labels <> '{}';
 
--- Everything that ever happened to each saga.
+-- Everything that happened to each saga that has a row.
 create table saga.events (
     shard integer not null,
     saga_id text collate "C" not null,

@@ -1,5 +1,9 @@
 """The journal: an entry for all that one input did to one saga, and a footer that ends each Kafka transaction.
 
+Entries of format 2 are about the shard, and not about one saga: which sagas' rows were trimmed. They are records like
+all entries, chained, counted by footers and relayed in the same way, so that code which only passes them on needs to
+know nothing of them; who reads one and does not know its format refuses the shard.
+
 An entry is one record however many events it holds: records are what costs, about 15 us each in the broker and as much
 again in the orchestrator, and a transfer has six events of three inputs. Keys and headers are kept minimal: an entry's
 only header is its ``ce_type``, by which it is told from everything else.
@@ -9,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
+from orchestrator.blueprint import values
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
@@ -26,6 +31,9 @@ ENTRY: Final = codec_for(own_schema("entry"))
 FOOTER: Final = codec_for(own_schema("footer"))
 
 ENTRY_FORMAT: Final = 1
+"""Of what happened to one saga."""
+SHARD_ENTRY_FORMAT: Final = 2
+"""Of what happened to the shard."""
 FOOTER_FORMAT: Final = 1
 
 _ENTRY_HEADERS: Final[Headers] = ((TYPE, b"saga.entry"),)
@@ -51,6 +59,40 @@ class JournalEntry:
     """Type, and data as canonical JSON; at least one, in order."""
     cause: Cause | None
     """None: a timer."""
+
+
+@frozen
+class SagasTrimmed:
+    """Closed sagas whose rows left the database with this batch; what happened to them stays in the journal."""
+
+    seq: int
+    """The batch in the shard's chain."""
+    saga_ids: tuple[str, ...]
+    """At least one."""
+
+
+Entry: TypeAlias = JournalEntry | SagasTrimmed
+"""What a record of the journal that is no footer says."""
+
+
+def trimmed_record(topics: Topics, shard: int, trimmed: SagasTrimmed) -> OutgoingRecord:
+    """The record of ``trimmed``: of no saga, so without a key."""
+    value = ENTRY.encode(
+        {
+            "format": SHARD_ENTRY_FORMAT,
+            "seq": trimmed.seq,
+            "saga_id": "",
+            "number": 0,
+            "events": [{"type": _TRIMMED, "data": values.dumps({"saga_ids": list(trimmed.saga_ids)})}],
+            "topic": None,
+            "partition": None,
+            "offset": None,
+        }
+    )
+    return OutgoingRecord(topics.journal, shard, None, _ENTRY_HEADERS, value)
+
+
+_TRIMMED: Final = "SagasTrimmed"
 
 
 def entry_record(topics: Topics, shard: int, entry: JournalEntry) -> OutgoingRecord:
@@ -82,7 +124,7 @@ def is_entry(record: Record) -> bool:
     return record.headers == _ENTRY_HEADERS
 
 
-def parse_entry(value: bytes | None) -> JournalEntry:
+def parse_entry(value: bytes | None) -> Entry:
     """The entry in a journal record's value. Raises ``MessageRejected``; in a journal that is corruption."""
     found = _read_as_written(value) if value is not None and value.startswith(_ENTRY_START) else None
     return _read_by_schema(value) if found is None else found
@@ -110,10 +152,15 @@ def _read_as_written(value: bytes) -> JournalEntry | None:
     return JournalEntry(seq, saga_id, number, events, cause)
 
 
-def _read_by_schema(value: bytes | None) -> JournalEntry:
+def _read_by_schema(value: bytes | None) -> Entry:
     data = cast("dict[str, Data]", ENTRY.decode(value or b""))
+    if data["format"] == SHARD_ENTRY_FORMAT:
+        return _read_trimmed(data)
     if data["format"] != ENTRY_FORMAT:
-        raise MessageRejected("unknown_format", f"expected format {ENTRY_FORMAT}, got {data['format']}, in an entry")
+        raise MessageRejected(
+            "unknown_format",
+            f"expected format {ENTRY_FORMAT} or {SHARD_ENTRY_FORMAT}, got {data['format']}, in an entry",
+        )
     place = data["topic"], data["partition"], data["offset"]
     if None in place and place != (None, None, None):
         raise MessageRejected("undecodable", f"expected topic, partition and offset, or none, got {place}, in an entry")
@@ -127,6 +174,38 @@ def _read_by_schema(value: bytes | None) -> JournalEntry:
         events=tuple((event["type"], event["data"]) for event in events),
         cause=None if place[0] is None else cast("Cause", place),
     )
+
+
+def _read_trimmed(data: Mapping[str, "Data"]) -> SagasTrimmed:
+    match data:
+        case {
+            "saga_id": "",
+            "number": 0,
+            "events": [{"type": "SagasTrimmed", "data": str() as text}],
+            "topic": None,
+            "partition": None,
+            "offset": None,
+        }:
+            saga_ids = _trimmed_ids(text)
+        case _:
+            saga_ids = ()
+    if not saga_ids:
+        raise MessageRejected(
+            "undecodable", f"expected {_TRIMMED} with ids, and nothing else, in an entry of format {SHARD_ENTRY_FORMAT}"
+        )
+    return SagasTrimmed(cast("int", data["seq"]), saga_ids)
+
+
+def _trimmed_ids(text: str) -> tuple[str, ...]:
+    """None of them when ``text`` is not what ``trimmed_record`` writes."""
+    try:
+        found = values.loads(text)
+    except (ValueError, RecursionError):
+        return ()
+    saga_ids = found.get("saga_ids") if isinstance(found, dict) else None
+    if not isinstance(saga_ids, list) or not all(isinstance(each, str) for each in saga_ids):
+        return ()
+    return tuple(cast("list[str]", saga_ids))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,8 @@ def wait_for_death(service: Service) -> None:
 @pytest.mark.parametrize("time", range(1, REPEAT + 1))
 @pytest.mark.parametrize("name", OF_A_RUN)
 def test_killed_at(ride: Ride, name: str, time: int, request: pytest.FixtureRequest) -> None:
-    doomed = ride.system.service(f"doomed-{name}-{time}", [*SAGA, "run"], {"SAGA_TEST_CRASH_AT": f"{name}:1"})
+    own = {"SAGA_TEST_CRASH_AT": f"{name}:1"} | ({"SAGA_RETENTION": "1s"} if name.startswith("trim.") else {})
+    doomed = ride.system.service(f"doomed-{name}-{time}", [*SAGA, "run"], own)
     survivor = ride.system.service(f"survivor-{name}-{time}", [*SAGA, "run"])
     request.addfinalizer(survivor.stop)
     doomed.start()

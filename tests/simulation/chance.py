@@ -10,6 +10,7 @@ from uuid import UUID
 RATES: Final = {
     # at a place where a process meets a server, or where the code names a crash point
     "killed at a crash point": 0.02,
+    "killed while it trims": 0.25,
     "killed at a call": 0.003,
     "others go on within a step": 0.06,
     "Kafka: a call fails": 0.006,

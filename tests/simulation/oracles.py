@@ -5,7 +5,7 @@ O2: the last footer is never ahead of the database, and their chains agree; one 
 O3: the commands of a saga are those of its events, in their order.
 O4: every reply is in exactly one event, or was ignored for a reason; every request is answered; no time-out comes
 before an answer that came in time.
-O5: a database that is rebuilt equals the live one.
+O5: a database that is rebuilt equals the live one; what was trimmed had ended, a retention ago, and went once.
 O6: no money is lost or made.
 O7: every saga ends within a bounded time after the faults, and no healthy database is refused.
 """
@@ -24,11 +24,12 @@ from orchestrator.store.memory import MemoryStore
 from orchestrator.store.port import GENESIS
 from orchestrator.wire import chain
 from orchestrator.wire.headers import place_of
-from orchestrator.wire.journal import FooterBatch, JournalEntry, is_footer, parse_entry, parse_footer
+from orchestrator.wire.journal import FooterBatch, JournalEntry, SagasTrimmed, is_footer, parse_entry, parse_footer
 from orchestrator.wire.outcome import RequestAnswered, SagaEnded, parse_outcome
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.reply import parse_reply
 from tests.simulation.bank import BALANCE, TOPIC
+from tests.simulation.process import RETENTION_MS
 from tests.simulation.transfer import AMOUNT
 from tests.simulation.world import SHARDS, World
 from tests.unit.recovery.scene import loading, tables
@@ -51,6 +52,8 @@ class Journal:
     """What the journals say, and what is wrong with them."""
 
     wrong: list[str] = field(default_factory=list[str])
+    trimmed: list[tuple[FooterBatch, str]] = field(default_factory=list[tuple[FooterBatch, str]])
+    """Sagas whose rows went, each with the batch that said so."""
     sagas: dict[str, list[Told]] = field(default_factory=lambda: defaultdict[str, list[Told]](list))
     batches: dict[int, list[FooterBatch]] = field(default_factory=dict[int, list[FooterBatch]])
 
@@ -67,6 +70,7 @@ def judge(world: World) -> list[str]:
         *_answers(world),
         *_money(world, journal),
         *_refusals(world),
+        *_trimmed(journal),
         *_rebuilt(world),
     ]
 
@@ -112,6 +116,9 @@ def _read_footer(
         known.append(batch)
         for record in own:
             entry = parse_entry(record.value)
+            if isinstance(entry, SagasTrimmed):
+                journal.trimmed += ((batch, saga_id) for saga_id in entry.saga_ids)
+                continue
             told = Told(shard, batch, entry, tuple(e.decode(*event) for event in entry.events))
             journal.sagas[entry.saga_id].append(told)
     if entries:
@@ -300,6 +307,23 @@ def _rebuilt(world: World) -> list[str]:
         return [*found, f"O5: {type(error).__name__}: {error}"]
     differing = [shard for shard in range(SHARDS) if tables(empty, shard) != tables(world.database, shard)]
     return found + [f"O5: shard {shard}: rebuilt is not live" for shard in differing]
+
+
+def _trimmed(journal: Journal) -> list[str]:
+    """What is trimmed had ended, as long ago as the retention says; and it is trimmed once."""
+    found: list[str] = []
+    for batch, saga_id in journal.trimmed:
+        tolds = journal.sagas.get(saga_id, [])
+        ends = [
+            event.at_ms
+            for told in tolds
+            for event in told.events
+            if isinstance(event, e.SagaCompleted | e.SagaCompensated)
+        ]
+        if len(ends) != 1 or ends[0] + RETENTION_MS >= batch.now_ms:
+            found.append(f"O5: {saga_id} was trimmed at {batch.now_ms}, its ends are {ends}")
+    counts = Counter(saga_id for _, saga_id in journal.trimmed)
+    return found + [f"O5: {saga_id} was trimmed {count} times" for saga_id, count in counts.items() if count > 1]
 
 
 # ---------------------------------------------------------------- O6

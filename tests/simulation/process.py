@@ -23,6 +23,7 @@ from tests.simulation.servers import LateCommit, Primary, Wire
 BOUNDS: Final = Bounds(batch_max=6, relay_backlog_max=4)
 """Small, so that every bound is reached."""
 SAGAS_KEPT: Final = 3
+RETENTION_MS: Final = 1_000
 
 
 class Killed(BaseException):
@@ -79,7 +80,9 @@ class Process:
         self.shards: dict[int, Shard] = {}
         self.relays: list[Relay] = []
         self.house = Housekeeping(self.broker, self.catalogue, self.store, self.at)
-        self._plant = Plant(around.topics, self.broker, self.store, self._decider, BOUNDS, self.at)
+        self._plant = Plant(
+            around.topics, self.broker, self.store, self._decider, BOUNDS, self.at, retention_ms=RETENTION_MS
+        )
         self.refusals: list[ShardRefused] = []
         """Each time a shard waited for an operator."""
 

@@ -17,6 +17,7 @@ from orchestrator.recovery import loading as loading_module
 from orchestrator.recovery import recovery as recovery_module
 from orchestrator.recovery.recovery import Namespace, Recovery
 from orchestrator.shard import relay as relay_module
+from orchestrator.shard import retention as retention_module
 from orchestrator.shard import takeover as takeover_module
 from orchestrator.store.memory import MemoryStore
 from tests.simulation import oracles
@@ -36,6 +37,8 @@ LOOK_EVERY: Final = 10
 """Steps between two looks at O2."""
 PASSAGE_EVENTS: Final = 9
 TRANSACTION_RECORDS: Final = 12
+TRIMMED_MAX: Final = 2
+TRIMMED_LOOK_MS: Final = 100
 """Bounds of the product, made small enough to be reached."""
 
 
@@ -87,6 +90,8 @@ def _bounds_and_ids(world: World) -> Generator[None]:
             stack.enter_context(patch.object(module, "uuid4", world.chance.uuid))
         stack.enter_context(patch.object(loading_module, "PASSAGE_EVENTS", PASSAGE_EVENTS))
         stack.enter_context(patch.object(relay_module, "TRANSACTION_RECORDS_MAX", TRANSACTION_RECORDS))
+        stack.enter_context(patch.object(retention_module, "TRIMMED_MAX", TRIMMED_MAX))
+        stack.enter_context(patch.object(retention_module, "LOOK_LEAST_MS", TRIMMED_LOOK_MS))
         yield
 
 

@@ -18,7 +18,7 @@ from orchestrator.wire.registry import schema_record
 from orchestrator.wire.topics import Topics
 from tests.simulation.bank import CLOSED, PARTITIONS, Bank
 from tests.simulation.chance import Chance
-from tests.simulation.process import Killed, Process
+from tests.simulation.process import RETENTION_MS, Killed, Process
 from tests.simulation.servers import LateCommit, Wire
 from tests.simulation.transfer import AMOUNT, transfer
 
@@ -35,6 +35,8 @@ SAGAS_MAX: Final = 12
 DEPTH_MAX: Final = 3
 """Steps within steps."""
 CRASH_POINTS: Final = frozenset(crashpoints.NAMES)
+TRIMMING: Final = frozenset(name for name in CRASH_POINTS if name.startswith("trim."))
+"""There are few of them in a run."""
 COMMIT_UNDER_LOCK: Final = "take_over.before_commit"
 """The row is locked there: who wants it waits."""
 
@@ -70,6 +72,8 @@ class World:
         self.bank = Bank(self.chance, self.cluster, self.client, blueprint())
         self.asked: list[request.Request] = []
         """Every request record that was published, in order."""
+        self.asked_ms: dict[str, int] = {}
+        """Saga -> when it was first asked for."""
         self.started = 0
         """Transfers that were asked for."""
         self.late: list[LateCommit] = []
@@ -102,7 +106,7 @@ class World:
         if not self.cluster.answering:
             return
         if self.asked and self.chance.hit("request: doubled"):
-            self._publish(self.chance.pick(self.asked))
+            self._repeat(self.chance.pick(self.asked))
         elif self.asked and self.chance.hit("saga: cancelled"):
             of = self.chance.pick(self.asked).saga_id
             self._publish(request.CancelSaga(request_id=f"r{len(self.asked)}", saga_id=of))
@@ -119,12 +123,22 @@ class World:
                 )
             )
 
+    def _repeat(self, asked: request.Request) -> None:
+        """Within the retention alone: later a start would be another saga, with commands that the bank has answered."""
+        tables = self.database._database.tables.values()
+        known = next((each.sagas[asked.saga_id] for each in tables if asked.saga_id in each.sagas), None)
+        running = known is not None and known.ended_ms is None
+        early = not self.jumped and self.now_ms - self.asked_ms[asked.saga_id] < RETENTION_MS
+        if running or early or not isinstance(asked, request.StartSaga):
+            self._publish(asked)
+
     def retry(self, saga_id: str) -> None:
         """An operator's `saga retry`."""
         self._publish(request.RetrySaga(request_id=f"r{len(self.asked)}", saga_id=saga_id))
 
     def _publish(self, asked: request.Request) -> None:
         self.asked.append(asked)
+        self.asked_ms.setdefault(asked.saga_id, self.now_ms)
         self.client.publish([request.request_record(self.topics, SHARDS, asked, self.now_ms)])
 
     def committed(self, topic: str, shard: int) -> "list[IncomingRecord]":
@@ -175,7 +189,8 @@ class World:
             raise Killed
         if chance.calm:
             return
-        if chance.hit("killed at a crash point" if place in CRASH_POINTS else "killed at a call"):
+        fault = "killed at a crash point" if place in CRASH_POINTS else "killed at a call"
+        if chance.hit("killed while it trims" if place in TRIMMING else fault):
             chance.note(place)
             self.killed_at.add(place)
             raise Killed

@@ -238,14 +238,15 @@ class MemoryShardStore:
 
     def append(self, batch: Batch) -> None:
         """See the port."""
-        self._crash_point("append.before_commit")
+        name = "trim" if batch.trimmed else "append"
+        self._crash_point(f"{name}.before_commit")
         with self._call("append") as (tables, meta):
             if tables.row.chain == batch.previous and meta.state == self._state:
                 assert batch.seq == tables.row.seq + 1, f"expected batch {tables.row.seq + 1}, got {batch.seq}"
                 tables.append(batch)
             elif tables.row.chain != batch.chain:
                 raise self._lost_race(batch.previous, tables, meta)
-        self._crash_point("append.after_commit")
+        self._crash_point(f"{name}.after_commit")
 
     def load(self, passage: Passage) -> None:
         """See the port."""
@@ -290,6 +291,11 @@ class MemoryShardStore:
         """See the port."""
         with self._call("next_due") as (tables, _):
             return min((saga.due_ms for saga in tables.sagas.values() if saga.due_ms is not None), default=None)
+
+    def closed(self, before_ms: int, limit: int) -> list[str]:
+        """See the port."""
+        with self._call("closed") as (tables, _):
+            return tables.closed(before_ms, limit)
 
     def trim_outbox(self, below: int) -> None:
         """See the port."""

@@ -1,7 +1,7 @@
 """The rows of a database in memory, with the rules of the real tables."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -93,6 +93,7 @@ class ShardTables:
         self.incidents.update(((incident.saga_id, incident.number), incident) for incident in batch.incidents)
         self.event_seqs.update(((event.saga_id, event.number), batch.seq) for event in batch.events)
         self.saga_seqs.update((saga.saga_id, batch.seq) for saga in batch.sagas)
+        self._delete(batch.trimmed)
 
     def load(self, passage: Passage) -> None:
         """Raises ``BatchRefused`` and changes nothing, or changes everything."""
@@ -110,6 +111,24 @@ class ShardTables:
         self.incidents.update(((incident.saga_id, incident.number), incident) for _, incident in passage.incidents)
         self.event_seqs.update(((event.saga_id, event.number), seq) for seq, event in passage.events)
         self.saga_seqs.update((saga.saga_id, seq) for seq, saga in passage.sagas)
+        self._delete(passage.trimmed)
+
+    def _delete(self, saga_ids: Sequence[str]) -> None:
+        """All rows of these sagas; what there is of an id is found by the number of its events."""
+        for saga_id in saga_ids:
+            saga = self.sagas.pop(saga_id, None)
+            self.saga_seqs.pop(saga_id, None)
+            for number in range(1, 1 + (0 if saga is None else saga.version)):
+                for table in (self.events, self.incidents, self.event_seqs):
+                    table.pop((saga_id, number), None)
+
+    def closed(self, before_ms: int, limit: int) -> list[str]:
+        """Sagas that ended before, the first in front, but for those with an open incident."""
+        waiting = {saga_id for (saga_id, _), row in self.incidents.items() if row.closed_ms is None}
+        ended = [(saga.ended_ms, saga.saga_id) for saga in self.sagas.values() if saga.ended_ms is not None]
+        return [saga_id for ended_ms, saga_id in sorted(ended) if ended_ms < before_ms and saga_id not in waiting][
+            :limit
+        ]
 
     def _merged(self, saga: SagaRow) -> SagaRow:
         """As it comes back: a state that is not written again stays, and the text of labels is made anew."""

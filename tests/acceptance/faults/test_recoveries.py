@@ -143,3 +143,33 @@ def test_a_restored_backup_is_rolled_forward_by_a_recovery(town: Town) -> None:
     town.transfer(10)
     town.settle()
     town.prove()
+
+
+def test_sagas_that_were_trimmed_stay_away_and_are_told_by_the_journal(town: Town) -> None:
+    first = town.orchestrator("first")
+    names = town.transfer(10)
+    town.settle()
+    first.kill()
+    trimming = town.orchestrator("trimming", {"SAGA_RETENTION": "1s"})
+    until(lambda: town.ask("select count(*) from saga.sagas") == [(0,)])
+    town.transfer(10)
+    town.settle()
+    assert json.loads(town.saga("verify", "--json"))["equal"] is True
+    trimming.stop()
+    assert town.ask("select distinct format from saga.shards") == [(2,)]
+    last = town.orchestrator("last")  # which trims nothing
+    town.transfer(10)
+    town.settle()
+    last.stop()
+    live = rows(town)
+    again = town.stage.system.stack.create_database(f"{town.settings.namespace}_again")
+    town.saga("recover", database=again)
+    assert rows(town, again) == live
+    with pytest.raises(CommandFailed, match=f"`saga show {names[0]} --from-journal` tells it"):
+        town.saga("show", names[0])
+    told = json.loads(town.saga("show", names[0], "--from-journal", "--json"))
+    possible = town.orders[names[0]].possible
+    assert (told["trimmed"], told["earlier"]) == (True, [])
+    assert told["status"] == ("completed" if possible else "compensated")
+    assert "Postgres has it no more" in town.saga("show", names[0], "--from-journal")
+    town.prove()

@@ -214,7 +214,7 @@ class Town:
         assert outcomes.keys() == self.orders.keys()
         done = [self.orders[name].transfer for name, status in outcomes.items() if status == "completed"]
         assert accounts.wrong_money(self.before, accounts.balances(self.stage.database), done) == []
-        assert self.ask("select count(*) from saga.events") == [(found.journal.events,)]
+        assert self.ask("select count(*) from saga.events") == [(found.journal.events - found.journal.trimmed,)]
         assert zombies(records, self.topics.journal) == []
         return found
 

@@ -1,6 +1,6 @@
 """What every store promises a recovery: passages loaded whole, a shard that is reset, one recovery at a time."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import BatchRefused, DatabaseNotReady, OwnershipLost, Unavailable
-from orchestrator.store.port import GENESIS, OutboxRow, Passage, ShardRow, ShardStore, Store
-from tests.contract.store.batches import START_MS, batch_after, chain_of, event, incident, row_after, saga
+from orchestrator.store.port import GENESIS, OutboxRow, Passage, SagaRow, ShardRow, ShardStore, Store
+from tests.contract.store.batches import START_MS, batch_after, chain_of, event, incident, row_after, saga, stored
 from tests.contract.store.databases import Handle
 from tests.waiting import until
 
@@ -174,3 +174,58 @@ def test_tables_are_read_at_one_moment_in_the_order_of_their_keys(handle: Handle
         assert list(tables.incidents()) == [(3, incident("b", 1))]
     with handle.store.tables(1) as tables:
         assert tables.snapshot().row.seq == before.row.seq + 1
+
+
+def ended(saga_id: str, ended_ms: int) -> SagaRow:
+    return saga(saga_id, status="completed", version=2, ended_ms=ended_ms)
+
+
+def test_a_passage_deletes_what_its_batches_trimmed(handle: Handle, recovering: ShardStore) -> None:
+    first = passage_after(
+        EMPTY,
+        events=[(1, event(saga_id, number)) for saga_id in ("s1", "s2") for number in (1, 2)],
+        sagas=[(1, ended("s1", START_MS)), (1, ended("s2", START_MS))],
+        incidents=[(1, incident("s1", closed_ms=START_MS + 1))],
+    )
+    recovering.load(first)
+    second = passage_after(row_of(first), events=[(8, event("s3"))], sagas=[(8, saga("s3"))], trimmed=["s1", "gone"])
+    recovering.load(second)
+    recovering.load(second)  # its answer was lost
+    found = handle.contents(1)
+    assert ([row.saga_id for row in found.sagas], found.incidents) == (["s2", "s3"], ())
+    assert [(row.saga_id, row.number) for row in found.events] == [("s2", 1), ("s2", 2), ("s3", 1)]
+    with pytest.raises(OwnershipLost):
+        recovering.load(passage_after(row_of(first), "another", trimmed=["s2"]))
+    assert handle.contents(1) == found
+
+
+def test_a_batch_trims_sagas_and_a_zombie_trims_nothing(
+    handle: Handle, open_shard: Callable[[int], ShardStore]
+) -> None:
+    shard, other = open_shard(1), open_shard(2)
+    rows = [ended("s1", START_MS + 2), ended("s2", START_MS + 1), ended("s3", START_MS + 3), saga("s4")]
+    events = [event(row.saga_id, number) for row in rows for number in range(1, row.version + 1)]
+    incidents = [incident("s1", closed_ms=START_MS + 1), incident("s3")]
+    filled = batch_after(EMPTY, sagas=rows, events=events, incidents=incidents)
+    shard.append(filled)
+    other.append(replace(filled, shard=2))
+    assert shard.closed(START_MS + 9, 9) == ["s2", "s1"]  # s3 waits for an operator, s4 runs
+    assert shard.closed(START_MS + 9, 1) == ["s2"]
+    assert shard.closed(START_MS + 2, 9) == ["s2"]
+    before = handle.contents(1)
+    with pytest.raises(OwnershipLost):
+        shard.append(batch_after(replace(row_after(filled), chain=bytes(range(32))), "zombie", trimmed=["s1"]))
+    assert handle.contents(1) == before
+    trimming = batch_after(row_after(filled), "trimming", trimmed=["s1", "s2"])
+    shard.append(trimming)
+    shard.append(trimming)  # its answer was lost
+    found = handle.contents(1)
+    assert found.row == row_after(trimming)
+    assert [row.saga_id for row in found.sagas] == ["s3", "s4"]
+    assert {row.saga_id for row in found.events} == {"s3", "s4"}
+    assert found.incidents == (incident("s3"),)
+    assert [row.records for row in found.outbox] == [filled.records, trimming.records]
+    assert len(handle.contents(2).sagas) == 4
+    again = batch_after(row_after(trimming), "again", events=[event("s1")], sagas=[saga("s1")])
+    shard.append(again)
+    assert shard.sagas(["s1", "s2"]) == {"s1": stored(saga("s1"))}

@@ -53,6 +53,7 @@ def test_a_shown_saga_is_one_object_with_stable_keys(orchestrator: Service, bank
         "blueprint",
         "shard",
         "published",
+        "trimmed",
         "started_at",
         "ended_at",
         "input",
@@ -63,6 +64,7 @@ def test_a_shown_saga_is_one_object_with_stable_keys(orchestrator: Service, bank
         "steps",
         "events",
         "incidents",
+        "earlier",
     ]
     assert (shown["status"], shown["labels"], shown["waiting"]) == ("completed", {"customer": "alice"}, None)
     assert [(step["name"], step["kind"], step["status"]) for step in shown["steps"]] == [

@@ -121,7 +121,7 @@ def come_to(monkeypatch: pytest.MonkeyPatch, later: list[bytes]) -> None:
     """A version with these migrations more."""
     monkeypatch.setattr(module, "migrations", lambda: [b"this was done"] * FORMAT + later)
     monkeypatch.setattr(module, "FORMAT", FORMAT + len(later))
-    monkeypatch.setattr("orchestrator.store.port.FORMAT", FORMAT + len(later))
+    monkeypatch.setattr("orchestrator.store.meta.FORMAT", FORMAT + len(later))
 
 
 def test_older_tables_are_upgraded_by_what_they_lack(

@@ -14,7 +14,8 @@ import pytest
 
 from orchestrator.errors import ConfigError, DatabaseNotReady, ShardRefused, Unavailable
 from orchestrator.store.connection import CONNECTION_DEFAULTS, OWNER_SESSION, TRANSACTION_TIMEOUT_SINCE, Server, connect
-from orchestrator.store.port import GENESIS, ShardRow, check_meta
+from orchestrator.store.meta import check_meta
+from orchestrator.store.port import GENESIS, ShardRow
 from orchestrator.store.postgres import PostgresStore
 from tests.contract.store.batches import batch_after
 

@@ -7,15 +7,16 @@ import pytest
 
 from orchestrator.broker.port import InputPosition
 from orchestrator.errors import OrchestratorError, Unavailable
-from orchestrator.shard.batch import Head
+from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.loop import Loop
 from orchestrator.shard.ownership import Shard
 from orchestrator.shard.relay import RelayStatus
+from orchestrator.shard.retention import Retention
 from orchestrator.shard.takeover import Ownership, Ports
 from orchestrator.shard.timers import Timers
-from tests.simulation.seeded.registry import bug
+from tests.simulation.seeded.registry import bug, sought
 
 
 @bug
@@ -123,3 +124,25 @@ def delete_to_appended(patch: pytest.MonkeyPatch) -> None:
             self._broker.delete_inputs(shard.shard, InputPosition(head.next_requests, head.next_replies))
 
     patch.setattr(Housekeeping, "_look_after", look_after)
+
+
+@bug
+def trims_beside_the_journal(patch: pytest.MonkeyPatch) -> None:
+    """The rows of closed sagas are deleted, and the journal does not say so."""
+
+    def trim(self: Decider, saga_ids: Any, _head: object) -> Draft:
+        self._desk.sagas.trim(saga_ids)
+        return Draft(trimmed=saga_ids)
+
+    patch.setattr(Decider, "trim", trim)
+
+
+@sought
+def trims_before_reading(patch: pytest.MonkeyPatch) -> None:
+    """Sagas are trimmed by the clock alone, while starts that were repeated in time wait to be read."""
+    right = Retention.due
+
+    def due(self: Retention, now_ms: int, _read: object) -> list[str]:
+        return right(self, now_ms, InputPosition(2**62, 2**62))
+
+    patch.setattr(Retention, "due", due)

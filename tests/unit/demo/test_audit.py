@@ -6,7 +6,7 @@ import pytest
 from demo.audit import Audit, audit
 from demo.journal import read_journal
 from orchestrator.engine.events import Event, RequestDeclined
-from orchestrator.wire.journal import entry_record, is_entry, is_footer, parse_entry
+from orchestrator.wire.journal import entry_record, is_entry, is_footer
 from orchestrator.wire.outcome import RequestAnswered, outcome_record
 from orchestrator.wire.record import IncomingRecord
 from tests.unit.demo.world import (
@@ -22,6 +22,7 @@ from tests.unit.demo.world import (
     sent,
     started,
 )
+from tests.unit.wire.samples import entry_of
 
 
 def audited(records: list[IncomingRecord], transfers: tuple[str, ...] = (DONE, REFUNDED)) -> Audit:
@@ -189,7 +190,7 @@ def test_entries_without_a_footer_are_a_loss() -> None:
 @pytest.mark.parametrize("number", range(5))
 def test_a_reply_that_caused_nothing_is_lost(number: int) -> None:
     records = history()
-    causes = {parse_entry(record.value).cause for record in records if entry(record)}
+    causes = {entry_of(record.value).cause for record in records if entry(record)}
     at = place(records, reply, number)
     # As if it had come behind all others, and nobody had read it there.
     unread = replace(records[at], offset=5)
@@ -237,7 +238,7 @@ def test_a_reply_that_counted_twice_is_doubled() -> None:
 def test_a_step_that_was_done_twice_is_doubled() -> None:
     records = history()
     at = place(records, entry, 2)  # the first of the third batch: the withdrawal is done
-    again = replace(parse_entry(records[at].value), number=7)
+    again = replace(entry_of(records[at].value), number=7)
     records.append(replace(records[at], offset=1_000, value=entry_record(TOPICS, SHARD, again).value))
 
     assert "StepCompleted of step withdraw of saga transfer-1" in audited(records).findings.doubled

@@ -18,6 +18,7 @@ NAMES = {
     "saga_batches_published",
     "saga_retries",
     "saga_incidents",
+    "saga_trimmed",
     "saga_shard_owned",
     "saga_lag_records",
     "saga_outbox_batches",

@@ -7,11 +7,12 @@ import pytest
 from orchestrator.errors import JournalCorrupt, TopicMismatch
 from orchestrator.recovery.chronicle import read_chronicle
 from orchestrator.shard.sagas import state_of
-from orchestrator.wire.journal import JournalEntry, entry_record, is_entry, parse_entry
+from orchestrator.wire.journal import entry_record, is_entry
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.topics import Topics
 from tests.unit.recovery.scene import SHARDS, worked
 from tests.unit.shard.world import saga_on
+from tests.unit.wire.samples import entry_of
 
 
 def test_every_saga_is_told_as_the_database_has_it() -> None:
@@ -46,13 +47,12 @@ def test_an_event_that_lacks_is_told() -> None:
     saga_id = saga_on(0, SHARDS, "open-")
     world.run(process)
     entries = [
-        parse_entry(record.value)
+        entry_of(record.value)
         for record in world.cluster.committed(world.topics.journal)
         if is_entry(record) and record.key == saga_id.encode()
     ]
     last = entries[-1]
     later = replace(last, number=last.number + len(last.events) + 1)
-    assert isinstance(later, JournalEntry)
     world.broker.publish([entry_record(world.topics, 0, later)])
     number = last.number + len(last.events)
     with pytest.raises(JournalCorrupt, match=rf"expected event {number} of saga {saga_id}, got {number + 1}"):

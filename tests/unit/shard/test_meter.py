@@ -15,12 +15,16 @@ class Meter:
         self._seconds = itertools.count()
         self.batches: list[BatchFigures] = []
         self.transactions: list[tuple[int, float]] = []
+        self.trimmed_sagas: list[int] = []
 
     def clock(self) -> float:
         return float(next(self._seconds))
 
     def appended(self, batch: BatchFigures) -> None:
         self.batches.append(batch)
+
+    def trimmed(self, sagas: int) -> None:
+        self.trimmed_sagas.append(sagas)
 
     def published(self, batches: int, seconds: float) -> None:
         self.transactions.append((batches, seconds))

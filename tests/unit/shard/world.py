@@ -189,6 +189,10 @@ class World:
             if not journal.is_footer(record):
                 entries.append(record)
                 entry = journal.parse_entry(record.value)
+                if isinstance(entry, journal.SagasTrimmed):
+                    for saga_id in entry.saga_ids:  # whose id may be used again, though nobody should
+                        del numbers[saga_id]
+                    continue
                 assert entry.number == numbers.get(entry.saga_id, 0) + 1, f"event {entry.number} of {entry.saga_id}"
                 numbers[entry.saga_id] = entry.number + len(entry.events) - 1
                 for event in entry.events:
@@ -232,6 +236,7 @@ class Process:
     crash_point: CrashPoint = nowhere
     bounds: Bounds = field(default_factory=lambda: Bounds(batch_max=100, relay_backlog_max=8))
     meter: Meter = UNMEASURED
+    retention_ms: int | None = None
 
     def __post_init__(self) -> None:
         world = self.world
@@ -240,7 +245,16 @@ class Process:
         self.store._crash_point = self.crash_point
         self.catalogue = Catalogue(self.broker, world.topics, self.store.save_definitions)
         self.relays: list[Relay] = []
-        plant = Plant(world.topics, self.broker, self.store, self._decider, self.bounds, self.crash_point, self.meter)
+        plant = Plant(
+            world.topics,
+            self.broker,
+            self.store,
+            self._decider,
+            self.bounds,
+            self.crash_point,
+            self.meter,
+            self.retention_ms,
+        )
         self.owners = {number: Shard(number, plant, self._take_on) for number in self.shards}
         self.stepping_relays = True
 

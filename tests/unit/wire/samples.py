@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from orchestrator.blueprint.model import Json
 from orchestrator.blueprint.values import RECORD_NAME, Data
+from orchestrator.wire.journal import JournalEntry, parse_entry
 from orchestrator.wire.outbox import encode_record, join_frames
 from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
+
+
+def entry_of(value: bytes | None) -> JournalEntry:
+    """The entry of one saga in a journal record's value."""
+    entry = parse_entry(value)
+    assert isinstance(entry, JournalEntry)
+    return entry
+
 
 SAGA_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 

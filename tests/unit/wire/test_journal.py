@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.blueprint.values import Data
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.forwarding import forwarded_record
 from orchestrator.wire.journal import (
@@ -14,12 +15,14 @@ from orchestrator.wire.journal import (
     Footer,
     FooterBatch,
     JournalEntry,
+    SagasTrimmed,
     entry_record,
     footer_record,
     is_entry,
     is_footer,
     parse_entry,
     parse_footer,
+    trimmed_record,
 )
 from orchestrator.wire.quarantine import quarantine_record
 from orchestrator.wire.record import OutgoingRecord
@@ -48,6 +51,51 @@ def test_golden_entry_of_a_timer() -> None:
     assert entry_record(TOPICS, 3, TIMER).value == (
         ENTRY.prefix + b"\x02\x18\x06t-1\x06\x02\x1eAttemptTimedOut\x04{}\x00\x00\x00\x00"
     )
+
+
+TRIMMED = SagasTrimmed(12, ("t-1", 'ü"2'))
+
+
+def test_golden_entry_of_trimmed_sagas() -> None:
+    record = trimmed_record(TOPICS, 3, TRIMMED)
+    data = '{"saga_ids":["t-1","ü\\"2"]}'.encode()
+    assert record == OutgoingRecord(
+        topic="ns.journal",
+        partition=3,
+        key=None,
+        headers=(("ce_type", b"saga.entry"),),
+        value=ENTRY.prefix + b"\x04\x18\x00\x00\x02\x18SagasTrimmed\x38" + data + b"\x00\x00\x00\x00",
+    )
+    assert is_entry(record)
+    assert parse_entry(record.value) == TRIMMED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"saga_id": "t-1"},
+        {"number": 1},
+        {"events": [{"type": "SagaStarted", "data": '{"saga_ids":["t-1"]}'}]},
+        {"events": [{"type": "SagasTrimmed", "data": '{"saga_ids":["t-1"]}'}] * 2},
+        {"topic": "ns.replies", "partition": 1, "offset": 2},
+        *({"events": [{"type": "SagasTrimmed", "data": text}]} for text in ("{", "[]", "{}", '{"saga_ids":[]}')),
+        {"events": [{"type": "SagasTrimmed", "data": '{"saga_ids":[7]}'}]},
+    ],
+)
+def test_an_entry_of_the_shard_that_says_anything_else_is_refused(changes: dict[str, Data]) -> None:
+    value: dict[str, Data] = {
+        "format": 2,
+        "seq": 12,
+        "saga_id": "",
+        "number": 0,
+        "events": [{"type": "SagasTrimmed", "data": '{"saga_ids":["t-1"]}'}],
+        "topic": None,
+        "partition": None,
+        "offset": None,
+    }
+    assert parse_entry(ENTRY.encode(value)) == SagasTrimmed(12, ("t-1",))
+    with pytest.raises(MessageRejected, match="expected SagasTrimmed with ids, and nothing else"):
+        parse_entry(ENTRY.encode(value | changes))
 
 
 numbers = st.integers(0, 2**62)
@@ -142,8 +190,8 @@ def test_an_entry_that_no_relay_wrote_is_refused(value: bytes | None) -> None:
 
 
 def test_a_format_that_is_not_known_is_refused() -> None:
-    later = ENTRY.prefix + b"\x04" + (entry_record(TOPICS, 3, TIMER).value or b"")[11:]
-    with pytest.raises(MessageRejected, match="expected format 1, got 2, in an entry"):
+    later = ENTRY.prefix + b"\x06" + (entry_record(TOPICS, 3, TIMER).value or b"")[11:]
+    with pytest.raises(MessageRejected, match="expected format 1 or 2, got 3, in an entry"):
         parse_entry(later)
     with pytest.raises(MessageRejected, match="expected format 1, got 2, in a footer"):
         parse_footer(FOOTER.prefix + b"\x04\x00\x00")
