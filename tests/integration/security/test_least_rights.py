@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator import Participant, PostgresInbox
 from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.exit_code import ExitCode
 from orchestrator.settings import load
 from orchestrator.wire.record import OutgoingRecord
 from tests.integration.cli.conftest import SHARDS, imported, running
@@ -22,7 +23,7 @@ from tests.waiting import until
 
 INPUT = '{"source": "alice", "target": "bob", "amount": "12.5"}'
 PAGE = Page("docs/security.md")
-(GRANTS,) = PAGE.listings("sql")
+GRANTS, TRIMMING = PAGE.listings("sql")
 LISTINGS = PAGE.listings()
 
 
@@ -69,18 +70,18 @@ def roles(
 
 
 @contextmanager
-def everything_runs(roles: Roles, namespace: str, file: Path) -> Generator[None]:
+def everything_runs(roles: Roles, namespace: str, file: Path, **more: str) -> Generator[None]:
     messages = imported(file, f"transfer_{namespace}")
     bank = Participant(f"{namespace}bank", inbox=PostgresInbox(roles.inbox))
     for kind in (messages.Withdraw, messages.Refund, messages.Deposit):
         bank.handles(kind)(lambda command, _: messages.Receipt(balance=command.amount))
     own = {"SAGA_NAMESPACE": namespace, "SAGA_SHARDS": str(SHARDS)}
-    with bank.running(load({**own, **roles.bank})), running(load({**own, **roles.orchestrator})):
+    with bank.running(load({**own, **roles.bank})), running(load({**own, **roles.orchestrator, **more})):
         yield
 
 
 def test_a_transfer_runs_with_exactly_the_rights_that_are_printed(
-    roles: Roles, namespace: str, file: Path, saga_as: As
+    roles: Roles, namespace: str, file: Path, saga_as: As, owner: psycopg.Connection
 ) -> None:
     deployed = saga_as(roles.deploy, "deploy", str(file), "--create-topics")
     assert deployed.status == 0, deployed.err
@@ -91,6 +92,9 @@ def test_a_transfer_runs_with_exactly_the_rights_that_are_printed(
         redriven = saga_as(roles.operator, "quarantine", "redrive", "--since", "1h", "--yes")
     assert (started.status, started.out) == (0, "t1 completed: balance=12.5\n")
     assert (redriven.status, redriven.err) == (0, "")
+    owner.execute(TRIMMING.replace("saga_orchestrator", f"{namespace}_orchestrator").encode())
+    with everything_runs(roles, namespace, file, SAGA_RETENTION="1s"):
+        until(lambda: saga_as(roles.orchestrator, "show", "t1").status == ExitCode.NOT_FOUND)
 
 
 def poison(roles: Roles, namespace: str) -> None:

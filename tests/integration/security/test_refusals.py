@@ -304,4 +304,4 @@ def test_a_table_that_may_not_be_read(secured: Secured, prepared: Prepared, saga
     called = saga_as(
         {"SAGA_KAFKA": secured.stack.kafka, "SAGA_DATABASE": database, "SAGA_NAMESPACE": prepared.namespace}, "list"
     )
-    refused(called, f"/{prepared.namespace} as half_a_reader", "permission denied for table sagas")
+    refused(called, f"/{prepared.namespace} as half_a_reader", "permission denied for view stored_sagas")
