@@ -31,7 +31,7 @@ SEED :=
 STEPS := 1000000
 
 .PHONY: help setup demo test test-unit test-integration test-systems test-scenarios test-crash test-recovery test-restarts chaos \
-	test-simulation soak-simulation check format bench
+	test-simulation soak-simulation check format bench bench-compiled
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +50,7 @@ help:
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
+	@echo "make bench-compiled    Python alone, as it is and compiled to C; needs a C compiler"
 
 demo: $(STAMP)
 	$(BIN)/python -m demo $(ARGS)
@@ -100,6 +101,11 @@ format: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench.floors
 	$(BIN)/python -m bench.transfer $(ARGS)
+
+bench-compiled: $(STAMP)
+	$(BIN)/python -m compiled
+	$(BIN)/python -m bench.core $(ARGS)
+	cd build/compiled && PYTHONPATH=. ../../$(BIN)/python -m bench.core $(ARGS)
 
 setup: $(STAMP)
 

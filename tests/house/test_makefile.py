@@ -26,6 +26,7 @@ TARGETS = [
     "check",
     "format",
     "bench",
+    "bench-compiled",
 ]
 # A Python of a version: notes what it is asked for, and makes environments whose Python is like itself.
 PYTHON = """#!/bin/sh

@@ -13,7 +13,7 @@ from orchestrator.cli.main import COMMANDS
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-CODE_FOLDERS = ("bench", "chaos", "connectors", "examples", "orchestrator", "tests")
+CODE_FOLDERS = ("bench", "chaos", "compiled", "connectors", "examples", "orchestrator", "tests")
 MODULE_LINES = 400  # "about 300": where a second noun is surely hiding
 FUNCTION_LINES = 60
 
