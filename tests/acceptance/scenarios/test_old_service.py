@@ -1,7 +1,7 @@
 """The service as it was before operations, recovery and this version's relay, beside the one of today.
 
-It is taken from the repository's history and run as it was. Its formats are those of today, so that both share the
-shards of one namespace, and either takes over what the other one left.
+It is taken from the repository's history and run as it was. Its tables are older: `saga migrate` upgrades them under
+it, and it goes on until it is stopped.
 """
 
 import subprocess
@@ -77,24 +77,28 @@ def test_the_old_service_is_another_program(old: Path) -> None:
     assert not (old / "orchestrator" / "recovery").exists()
 
 
-def test_the_old_service_beside_the_new_one_loses_and_doubles_nothing(town: Town, old: Path) -> None:
+def refused(orchestrator: Orchestrator, text: str) -> None:
+    """It ends by itself, and says why."""
+    until(lambda: orchestrator.service.status is not None)
+    assert text in orchestrator.service.log.read_text()
+    orchestrator.kill()
+
+
+def test_an_upgrade_under_load_loses_and_doubles_nothing(town: Town, old: Path) -> None:
     first = run_old(town, "old", old)
     until(lambda: first.owned() == ALL)
+    town.transfer(30)
+    refused(town.orchestrator("too-early"), "run `saga migrate`")
+    town.transfer(30)
+    town.saga("migrate")
     town.transfer(30)
     second = town.orchestrator("new")
     until(lambda: len(first.owned()) == len(second.owned()) == 1)
     town.transfer(30)
-    first.kill()
+    first.stop()
     until(lambda: second.owned() == ALL)
     town.transfer(30)
-    third = run_old(town, "old-again", old)
-    until(lambda: len(second.owned()) == len(third.owned()) == 1)
-    town.transfer(30)
-    second.kill()
-    until(lambda: third.owned() == ALL)
-    town.transfer(30)
-    town.orchestrator("new-again")
-    third.stop()
+    refused(run_old(town, "too-late", old), "run that version")
     town.settle()
     town.prove()
     assert '"equal": true' in town.saga("verify", "--json")
