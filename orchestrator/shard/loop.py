@@ -267,7 +267,7 @@ class Loop:
         ports = self._work.ports
         producer = ports.broker.producer(ports.shard)
         producer.init()
-        footer = read_fenced_footer(ports)
+        footer = read_fenced_footer(ports, self._head)
         compare_fenced(ports, self._head, footer)
         self.relay.renew(producer, footer)
 

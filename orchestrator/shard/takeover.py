@@ -14,7 +14,7 @@ from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import FooterMissing, JournalCorrupt, JournalUnsettled, MessageRejected, OwnershipLost
 from orchestrator.shard.batch import Draft, Head, seal
 from orchestrator.shard.comparison import NO_FOOTER, LastFooter, inputs_lost, is_relayed, refusal, topics_changed
-from orchestrator.store.port import Batch, ShardRow, ShardStore
+from orchestrator.store.port import Batch, ShardRow, ShardStore, Snapshot
 from orchestrator.wire.journal import is_footer, parse_footer
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
@@ -87,7 +87,7 @@ class TakeOver:
             done.producer.init()
             ports.crash_point("take_over.after_init")
         elif done.footer is None:
-            done.footer = read_fenced_footer(ports)
+            done.footer = read_fenced_footer(ports, done.head)
             ports.crash_point("take_over.after_footer")
         else:
             compare_fenced(ports, done.head, done.footer)
@@ -137,17 +137,20 @@ def _last_footer(ports: Ports, record: IncomingRecord) -> LastFooter:
     return LastFooter(last.seq, last.chain, last.next_requests, last.next_replies, footer.topic_ids)
 
 
-def read_fenced_footer(ports: Ports) -> LastFooter:
+def read_fenced_footer(ports: Ports, head: Head | None = None) -> LastFooter:
     """The footer behind the fence of ``init``, which ends every transaction of this shard and returns after its marker.
 
     When the journal lacks that marker, the footer before it would be read as the last, and the batches of the
     transaction be published a second time: it counts if the database knows that it was committed.
-    Raises ``JournalUnsettled`` otherwise.
+    Raises ``JournalUnsettled`` otherwise; ``OwnershipLost`` first, for whoever holds a ``head`` that is not the last
+    any more: a later owner appends before it initialises, and what is open may be its own.
     """
     if _is_settled(ports):
         return read_footer(ports)
-    footer = _open_footer(ports)
-    if footer is None or not is_relayed(ports.store.snapshot(), footer):
+    footer, snapshot = _open_footer(ports), ports.store.snapshot()
+    if head is not None:
+        expect_mine(snapshot, head)
+    if footer is None or not is_relayed(snapshot, footer):
         raise _unsettled(ports, "since its producer was initialised")
     return footer
 
@@ -184,11 +187,16 @@ def compare_fenced(ports: Ports, head: Head, footer: LastFooter) -> None:
     Raises ``OwnershipLost`` first (another owner's database is healthy), then what ``refusal`` finds.
     """
     snapshot = ports.store.snapshot()
-    if snapshot.row.chain != head.chain:
-        raise OwnershipLost(f"shard {ports.shard}: another owner has appended")
+    expect_mine(snapshot, head)
     refused = refusal(ports.shard, snapshot, footer)
     if refused is not None:
         raise refused
+
+
+def expect_mine(snapshot: Snapshot, head: Head) -> None:
+    """Raises ``OwnershipLost`` when ``head``, which an owner holds, is not the end of the shard's history."""
+    if snapshot.row.chain != head.chain:
+        raise OwnershipLost(f"shard {snapshot.row.shard}: another owner has appended")
 
 
 def _compare_unfenced(ports: Ports) -> Mapping[str, str]:

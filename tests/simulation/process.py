@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from orchestrator.errors import DatabaseNotReady, InputsDeleted, JournalUnsettled, OrchestratorError, ShardRefused
+from orchestrator.errors import DatabaseNotReady, InputsDeleted, OrchestratorError, ShardRefused
 from orchestrator.shard.catalogue import Catalogue
 from orchestrator.shard.decider import Decider, Desk
 from orchestrator.shard.housekeeping import Housekeeping
@@ -134,8 +134,7 @@ class Process:
         if found is before or not isinstance(found, ShardRefused) or isinstance(found, DatabaseNotReady):
             return
         zombie = head is not None and self._around.database.contents(shard.shard).row.chain != head
-        # The owner deletes what it has relayed, and has transactions open.
-        if not (zombie and isinstance(found, InputsDeleted | JournalUnsettled)):
+        if not (zombie and isinstance(found, InputsDeleted)):  # the owner deletes what it has relayed
             self.refusals.append(found)
 
     def step_relay(self, relay: Relay) -> None:

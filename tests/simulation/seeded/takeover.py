@@ -92,7 +92,7 @@ def footer_missing_strict(patch: pytest.MonkeyPatch) -> None:
 def mark_as_sent(patch: pytest.MonkeyPatch) -> None:
     """The relay's position is what the outbox lacks already, not the footer."""
 
-    def marked(ports: Ports) -> LastFooter:
+    def marked(ports: Ports, _head: Head | None = None) -> LastFooter:
         first, *_ = ports.store.snapshot().outbox
         return NO_FOOTER if first.seq == 1 else replace(NO_FOOTER, seq=first.seq, chain=first.chain)
 

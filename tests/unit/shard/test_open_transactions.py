@@ -2,14 +2,14 @@
 
 import pytest
 
-from orchestrator.broker.memory import MemoryBroker
+from orchestrator.broker.memory import CommitFault, MemoryBroker
 from orchestrator.broker.memory.log import Status
-from orchestrator.errors import FooterMissing, JournalUnsettled
-from orchestrator.shard.ownership import REFUSED_PAUSE_MS
+from orchestrator.errors import FooterMissing, JournalUnsettled, OwnershipLost
+from orchestrator.shard.ownership import REFUSED_PAUSE_MS, RETAKE_PAUSE_MS
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.topics import Topics
-from tests.unit.shard.test_takeover import after_some_work, refused
-from tests.unit.shard.world import Process, World
+from tests.unit.shard.test_takeover import after_some_work, crash_at, refused
+from tests.unit.shard.world import Killed, Process, World
 
 
 def test_a_transaction_that_is_open_behind_the_fence_is_waited_for() -> None:
@@ -82,3 +82,38 @@ def test_a_journal_that_ends_in_a_foreign_open_transaction_has_not_lost_its_end(
     producer.close()
     world.cluster.log(world.topics.journal, 0).end_transaction("foreign-relay-0", Status.ABORTED)
     refused(world, FooterMissing)
+
+
+def test_a_transaction_of_a_later_owner_is_no_reason_to_wait_for_its_end() -> None:
+    """Who was paused behind its fence has lost the shard: what is open is another's, dead or alive."""
+    world = World()
+    paused, later = Process(world), Process(world, crash_point=crash_at("relay.after_produce"))
+    for _ in ("compare", "owner batch", "init"):
+        paused.step()
+    world.start("s1")
+    with pytest.raises(Killed):
+        world.run(later)
+    paused.step()
+    assert isinstance(paused.trouble, OwnershipLost)
+    world.now_ms += RETAKE_PAUSE_MS
+    world.run(paused)  # whose fence ends what the dead owner has left open
+    assert world.ended() == {"s1": "completed"}
+    world.audit()
+
+
+def test_an_owner_that_renews_its_producer_does_not_wait_for_a_later_owner(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    slow, later = Process(world), Process(world, crash_point=crash_at("relay.after_produce"))
+    slow.take_over()
+    world.cluster.fault(world.topics.relay_id(0), CommitFault.SLOW)
+    slow.step()  # its owner batch is published, slowly
+    world.start("s1")
+
+    def is_settled(topic: str, partition: int) -> bool:
+        with pytest.raises(Killed):
+            world.run(later)
+        return world.broker.is_settled(topic, partition)
+
+    monkeypatch.setattr(slow.broker, "is_settled", is_settled)
+    slow.step()
+    assert isinstance(slow.trouble, OwnershipLost)
