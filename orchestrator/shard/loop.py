@@ -14,7 +14,7 @@ from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
 from orchestrator.shard.meter import BatchFigures, Meter
 from orchestrator.shard.relay import Relay, RelayStatus
 from orchestrator.shard.retention import Retention
-from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, read_fenced_footer
+from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, expect_mine, read_fenced_footer
 from orchestrator.shard.timers import Timers
 from orchestrator.wire.record import IncomingRecord
 
@@ -31,6 +31,10 @@ GATHERED: Final = 50
 """Inputs of a batch behind which none are left to gather: they are many by themselves."""
 IDLE_MS: Final = 100
 """How long a shard without timers waits for input before it looks at its relay and its owner again."""
+
+LOOK_MS: Final = 10_000
+"""How long an owner with nothing to do may not know that it is none any more: another one may have come, have left
+batches to be published, and be gone. Who appends finds out by that."""
 
 
 class Decide(Protocol):
@@ -89,6 +93,7 @@ class Loop:
         self._trimmed = 0
         self._gathering_until_ms = 0
         """Inputs are left to gather until then, for the last batch had several; 0: it had not."""
+        self._look_at_ms = 0
         self._held: list[IncomingRecord] = []
         """Read and not decided: the rest of a batch that is run again one input at a time."""
 
@@ -136,8 +141,17 @@ class Loop:
         due = self._work.timers.due(max(now_ms, self._head.now_ms), self._work.inputs.position())
         if records or due:
             self._decide_all(records, due, now_ms)
+        else:
+            self._look(now_ms)
         self._tidy(idle=not records)
         return self._next_wake(now_ms)
+
+    def _look(self, now_ms: int) -> None:
+        """Once in a while, whether the history is still ours. Raises ``OwnershipLost``."""
+        if now_ms < self._look_at_ms <= now_ms + LOOK_MS:  # beyond it the clock was set back meanwhile
+            return
+        self._look_at_ms = now_ms + LOOK_MS
+        expect_mine(self._work.ports.store.snapshot(), self._head)
 
     def _next_wake(self, now_ms: int) -> int:
         latest = self._gathering_until_ms or now_ms + IDLE_MS
