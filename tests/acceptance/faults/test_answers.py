@@ -1,5 +1,6 @@
 """Answers and topics that are not as one would like them: late, with an old time stamp, or gone."""
 
+import json
 import threading
 from contextlib import closing
 from decimal import Decimal
@@ -41,7 +42,7 @@ def test_an_operators_retry_of_an_unanswered_deposit_deposits_once(town: Town) -
     with participant.running(town.settings), Watcher(town.stage.kafka, {COMMANDS: SHARDS}) as watcher:
         handle_of_saga = town.client.start(deposit, WISH, id="unanswered", timeout=PATIENCE_S)
         assert begun.wait(PATIENCE_S)
-        until(lambda: "BACKING_OFF" in str(town.ask("select state from saga.sagas")).upper())
+        until(lambda: json.loads(town.saga("show", "unanswered", "--json"))["waiting"]["status"] == "backing_off")
         assert town.client.retry("unanswered") == "accepted"
         until(lambda: attempts(watcher, "unanswered") == [1, 2])
         go_on.set()
