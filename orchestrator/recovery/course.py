@@ -58,7 +58,7 @@ def plan(snapshot: Snapshot, footer: LastFooter, history: History, *, wipe: bool
     """Compare a shard with its journal, whose last footer is ``footer``. ``wipe``: rebuild it whatever it has.
 
     Raises ``FooterMissing`` when the database proves that the journal has lost its end, ``JournalCorrupt`` when the
-    journal has lost its beginning.
+    journal is needed from its first record on, and has lost that.
     """
     row, (first, end) = snapshot.row, history.bounds()
     if row.seq > footer.seq:
@@ -72,8 +72,26 @@ def plan(snapshot: Snapshot, footer: LastFooter, history: History, *, wipe: bool
     elif not wipe:
         begin = first if row.seq == 0 else seek(history, row.seq)
         if row.chain == _chain_at(history, row.seq, begin, end):
+            if row.seq == 0:
+                _expect_beginning(row.shard, history, first, end)
             return Plan(row.shard, Course.FORWARD, row, footer, begin, end)
+    _expect_beginning(row.shard, history, first, end)
     return Plan(row.shard, Course.REBUILD, row, footer, first, end)
+
+
+def _expect_beginning(shard: int, history: History, first: int, end: int) -> None:
+    """Before anybody is asked whether rows may be deleted: they could not be made again."""
+    for page in history.pages(first, end):
+        for record in page:
+            if is_footer(record):
+                seq = _batches_of(record)[0].seq
+                if seq != 1:
+                    raise JournalCorrupt(
+                        f"shard {shard}: expected a journal from batch 1 on, got one that begins with batch {seq}, at "
+                        f"offset {first}: its first records are gone (its retention must be unlimited): restore the "
+                        f"topic, or a backup of the database that is at batch {seq - 1} or later"
+                    )
+                return
 
 
 def seek(history: History, seq: int) -> int:

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Protocol, assert_never
 
+from orchestrator.broker.port import History
 from orchestrator.errors import JournalCorrupt
 from orchestrator.recovery.course import Course, Plan
 from orchestrator.recovery.fold import Fold
@@ -40,23 +41,38 @@ class Target(SagaRows, Protocol):
 def load(ports: Ports, planned: Plan, cache: int, tell: Callable[[Step], None]) -> None:
     """Do what is planned, from where the shard stands; ``cache`` sagas are kept decoded.
 
+    Rows are deleted only once all of the journal is proved, which may be the only other copy, and may be broken.
     Raises ``OwnershipLost`` when the database was changed meanwhile, ``JournalCorrupt``, ``Unavailable``.
     """
     if planned.course is Course.KEEP:
         return
     seq, chain = planned.row.seq, planned.row.chain
-    if planned.course is Course.REBUILD:
-        ports.store.reset(chain)
-        seq, chain = 0, GENESIS
-    loader = Loader(planned.shard, ports.store, ChainProof(seq, chain), cache, tell)
     with closing(ports.broker.history(ports.topics.journal, ports.shard)) as history:
+        if planned.course is Course.REBUILD:
+            if planned.drops:
+                _prove(planned, history)
+            ports.store.reset(chain)
+            seq, chain = 0, GENESIS
+        loader = Loader(planned.shard, ports.store, ChainProof(seq, chain), cache, tell)
         for page in history.pages(planned.begin, planned.end):
             loader.take(page)
     loader.flush()
-    if (loader.seq, loader.chain) != (planned.footer.seq, planned.footer.chain):
+    _expect_end(planned, loader.seq, loader.chain)
+
+
+def _prove(planned: Plan, history: History) -> None:
+    proof = ChainProof(0, GENESIS)
+    for page in history.pages(planned.begin, planned.end):
+        for record in page:
+            proof.take(record)
+    _expect_end(planned, proof.seq, proof.chain)
+
+
+def _expect_end(planned: Plan, seq: int, chain: bytes) -> None:
+    if (seq, chain) != (planned.footer.seq, planned.footer.chain):
         raise JournalCorrupt(
-            f"shard {planned.shard}: expected the journal to end with batch {planned.footer.seq}, got {loader.seq}: "
-            f"its first records are gone (its retention must be unlimited): restore the topic"
+            f"shard {planned.shard}: expected the journal to end with batch {planned.footer.seq}, got {seq}: its last "
+            f"records are gone or were changed: restore the topic"
         )
 
 

@@ -3,7 +3,8 @@
 (0) the database is *recovering*: nobody else takes over or appends; (1) every relay is fenced, and these producers are
 kept: without, an old process would end its open transaction after the read; (2) the journals are read to their ends
 and (3) loaded; (4) every shard gets an owner batch, published with the producers of (1); (5) the database is *ready*.
-Who is fenced in (4) starts again at (1): somebody wrote. After a crash so does the next call, from where the rows are.
+Who is fenced in (4), or finds a transaction open behind its fence, starts again at (1): somebody wrote. After a crash
+so does the next call, from where the rows are. A refusal that left every row as it was leaves the state as it was, too.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,14 +16,31 @@ from uuid import uuid4
 from orchestrator import clock
 from orchestrator.broker.port import Broker, Fenced, Producer
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import ChainsDiverged, OwnershipLost, Unavailable
-from orchestrator.recovery.course import Plan, plan
-from orchestrator.shard.batch import unsealed
+from orchestrator.errors import (
+    ChainsDiverged,
+    JournalUnsettled,
+    NotAuthorized,
+    OrchestratorError,
+    OwnershipLost,
+    ShardRefused,
+    Unavailable,
+)
+from orchestrator.recovery.course import Course, Plan, plan
+from orchestrator.shard.batch import Head, RelayBatch, unsealed
 from orchestrator.shard.catalogue import Catalogue
 from orchestrator.shard.comparison import LastFooter, topics_changed
-from orchestrator.shard.relay import Relay
-from orchestrator.shard.takeover import Ports, append_owner_batch, read_fenced_footer, read_footer, read_topic_ids
-from orchestrator.store.port import DatabaseState, Store
+from orchestrator.shard.relay import Relay, RelayStatus
+from orchestrator.shard.takeover import (
+    Ports,
+    append_owner_batch,
+    compare_fenced,
+    expect_settled,
+    read_fenced_footer,
+    read_footer,
+    read_topic_ids,
+)
+from orchestrator.shard.targets import check_targets, forbidden
+from orchestrator.store.port import DatabaseState, ShardRow, Store
 from orchestrator.telemetry import logger
 from orchestrator.wire.topics import Topics
 
@@ -67,23 +85,43 @@ class Recovery:
         """Whether rows that are not the journal's may be deleted."""
 
     def run(self) -> list[Plan]:
-        """Recover; returns what was done. Raises ``Unavailable``, or a refusal: the database stays *recovering*."""
+        """Recover; returns what was done.
+
+        Raises ``Unavailable``, or a refusal: the database stays *recovering*, unless it was not and no row was changed.
+        """
         store, crash_point = self._namespace.store, self._namespace.crash_point
         with store.recovering():
+            before = store.meta().state
             store.set_state(RECOVERING)
             crash_point("recover.recovering")
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    done = self._attempt()
-                except (Fenced, OwnershipLost) as error:
-                    _log.warning("somebody wrote meanwhile: fencing again", attempt=attempt, text=str(error))
-                    continue
-                crash_point("recover.before_ready")
-                store.set_state("ready")
-                return done
+            rows = self._rows()
+            try:
+                done = self._try_again_and_again()
+            except ShardRefused:
+                if before == "ready" and self._rows() == rows:
+                    store.set_state("ready")
+                raise
+            crash_point("recover.before_ready")
+            store.set_state("ready")
+            return done
+
+    def _rows(self) -> list[ShardRow]:
+        with ExitStack() as stack:
+            return [ports.store.snapshot().row for ports in _all_ports(self._namespace, stack)]
+
+    def _try_again_and_again(self) -> list[Plan]:
+        trouble: OrchestratorError | None = None
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._attempt()
+            except (Fenced, OwnershipLost, JournalUnsettled) as error:
+                _log.warning("somebody wrote meanwhile: fencing again", attempt=attempt, text=str(error))
+                trouble = error
+        if isinstance(trouble, JournalUnsettled):  # nobody's: no fence ends it
+            raise trouble
         raise Unavailable(
             f"expected to be the only writer of the namespace, got another one {ATTEMPTS} times: stop the "
-            f"orchestrators, and call `saga recover` again: it goes on where it stands"
+            f"orchestrators, and call `saga recover` again: it goes on where it stands: {trouble}"
         )
 
     def _attempt(self) -> list[Plan]:
@@ -94,6 +132,8 @@ class Recovery:
             namespace.crash_point("recover.fenced")
             plans = [_planned(ports, wipe=self._wipe, fenced=True) for ports in every]
             self._expect_no_loss(plans)
+            for ports, planned in zip(every, plans, strict=True):
+                _expect_targets(ports, planned)
             self._load(plans)
             # Once: what it has loaded is not to be deleted again.
             self._wipe = False
@@ -102,7 +142,7 @@ class Recovery:
                 catalogue.refresh()
                 catalogue.save()
             for ports, producer, planned in zip(every, producers, plans, strict=True):
-                _own(ports, producer, planned.footer, namespace.now_ms())
+                _own(ports, producer, planned.footer, namespace.now_ms(), stack)
             namespace.crash_point("recover.published")
             return plans
 
@@ -141,24 +181,69 @@ def _planned(ports: Ports, *, wipe: bool, fenced: bool) -> Plan:
     if changed is not None:
         raise changed
     with closing(ports.broker.history(ports.topics.journal, ports.shard)) as history:
-        return plan(ports.store.snapshot(), footer, history, wipe=wipe)
+        planned = plan(ports.store.snapshot(), footer, history, wipe=wipe)
+    if fenced and planned.course is not Course.KEEP:
+        # A footer that only the outbox knows to be committed: its batches cannot be read, and that row must stay.
+        expect_settled(ports)
+    return planned
 
 
-def _own(ports: Ports, producer: Producer, footer: LastFooter, now_ms: int) -> None:
-    """Append an owner batch, and publish it with all that waits behind ``footer``. Raises ``Fenced`` for any trouble.
+def _expect_targets(ports: Ports, planned: Plan) -> None:
+    """Before anything is changed: what waits in the outbox of a shard that is kept can be published."""
+    if planned.course is Course.KEEP:
+        at = planned.footer.seq
+        while waiting := _waiting(ports, at):
+            for batch in waiting:
+                check_targets(ports, batch)
+            at = waiting[-1].seq
+
+
+def _waiting(ports: Ports, above: int) -> list[RelayBatch]:
+    return [unsealed(row) for row in ports.store.outbox(above, OUTBOX_READ)]
+
+
+def _own(ports: Ports, producer: Producer, footer: LastFooter, now_ms: int, stack: ExitStack) -> None:
+    """Append an owner batch, and publish it with all that waits behind ``footer``.
 
     ``footer`` is the one that was loaded up to. A later one is of somebody who has fenced us: behind it there might be
-    nothing to publish, and nobody would notice.
+    nothing to publish, and nobody would notice. Raises ``Fenced`` and ``OwnershipLost`` for whatever a new attempt may
+    mend.
     """
     head = append_owner_batch(ports.store, str(uuid4()), now_ms)
+    try:
+        compare_fenced(ports, head, footer)
+    except ShardRefused as error:  # a process of a recovery that was killed may have changed rows behind our comparison
+        raise OwnershipLost(str(error)) from error
     topic_ids = read_topic_ids(ports)
     footer = replace(footer, topic_ids=topic_ids)
     relay = Relay(ports.topics, ports.shard, producer, footer, topic_ids, ports.crash_point)
     while relay.published.seq < head.seq:
-        for row in ports.store.outbox(relay.published.seq, OUTBOX_READ):
-            relay.offer(unsealed(row))
+        if relay.status is RelayStatus.SLOW:
+            _renew(ports, relay, head, stack)
+        for batch in _waiting(ports, relay.published.seq):
+            relay.offer(batch)
         while relay.publishing:
             relay.step(now_ms)
-        if relay.trouble is not None:
-            raise Fenced(f"shard {ports.shard}: {relay.trouble}")
+        if relay.status is RelayStatus.BROKEN:
+            raise _trouble(ports, relay)
     ports.store.trim_outbox(relay.published.seq)
+
+
+def _renew(ports: Ports, relay: Relay, head: Head, stack: ExitStack) -> None:
+    """What was published slowly is published, the rest needs another producer. Raises ``Fenced``: somebody wrote."""
+    producer, published = _fence(ports, stack), relay.published
+    footer = read_fenced_footer(ports, head)
+    if (footer.seq, footer.chain) != (published.seq, published.chain):
+        raise Fenced(f"shard {ports.shard}: expected the footer of batch {published.seq}, got one of {footer.seq}")
+    relay.renew(producer, published)
+
+
+def _trouble(ports: Ports, relay: Relay) -> OrchestratorError:
+    trouble = relay.trouble
+    match trouble:
+        case NotAuthorized():
+            return forbidden(ports.shard, str(trouble))
+        case ShardRefused():
+            return trouble
+        case _:
+            return Fenced(f"shard {ports.shard}: {trouble}")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from orchestrator.broker.port import InputPosition, Inputs
-from orchestrator.broker.rights import missing, to_send
-from orchestrator.errors import BatchRefused, NotAuthorized, OwnershipLost, ShardRefused, TopicMismatch
-from orchestrator.shard.batch import Draft, Head, RelayBatch, seal, unsealed
+from orchestrator.errors import BatchRefused, NotAuthorized, OwnershipLost
+from orchestrator.shard.batch import Draft, Head, seal, unsealed
 from orchestrator.shard.meter import BatchFigures, Meter
 from orchestrator.shard.relay import Relay, RelayStatus
 from orchestrator.shard.retention import Retention
 from orchestrator.shard.takeover import Ownership, Ports, compare_fenced, expect_mine, read_fenced_footer
+from orchestrator.shard.targets import check_targets, forbidden
 from orchestrator.shard.timers import Timers
 from orchestrator.wire.record import IncomingRecord
 
@@ -245,40 +245,16 @@ class Loop:
                     f"shard {self._work.ports.shard}: expected batch {self.relay.offered + 1} in the outbox, got "
                     f"{batch.seq}: another owner has published what came before it"
                 )
-            self._check_targets(batch)
+            check_targets(self._work.ports, batch)
             self.relay.offer(batch)
-
-    def _check_targets(self, batch: RelayBatch) -> None:
-        """A record whose topic is gone or forbidden blocks the shard, and every reader of its transaction for ever."""
-        wanted = sorted({record.topic for record in batch.records})
-        waits = f"batch {batch.seq}, which is appended and waits to be published"
-        try:
-            found = self._work.ports.broker.topics(wanted) if wanted else {}
-        except NotAuthorized as error:
-            raise self._forbidden(f"expected to publish {waits}: {error}") from error
-        gone = [topic for topic in wanted if topic not in found]
-        if gone:
-            raise TopicMismatch(
-                f"shard {self._work.ports.shard}: expected the topics of {waits}, got none named {', '.join(gone)}: "
-                f"create it again (`saga deploy FILE --create-topics`)"
-            )
-        lacking = missing(map(to_send, wanted), found)
-        if lacking:
-            raise self._forbidden(
-                f"expected to publish {waits}, lacking {'; '.join(lacking)}: grant what `saga acls FILE` prints"
-            )
-
-    def _forbidden(self, text: str) -> ShardRefused:
-        """One topic's rights are no reason to end the process, which has other shards."""
-        return ShardRefused(f"shard {self._work.ports.shard}: {text}")
 
     def _renew_or_raise(self) -> None:
         """A relay that was only slow gets a new producer, behind the fences; any other trouble ends the ownership."""
+        ports = self._work.ports
         if self.relay.status is RelayStatus.BROKEN:
             trouble = self.relay.trouble
             assert trouble is not None
-            raise self._forbidden(str(trouble)) if isinstance(trouble, NotAuthorized) else trouble
-        ports = self._work.ports
+            raise forbidden(ports.shard, str(trouble)) if isinstance(trouble, NotAuthorized) else trouble
         producer = ports.broker.producer(ports.shard)
         producer.init()
         footer = read_fenced_footer(ports, self._head)

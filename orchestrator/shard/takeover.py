@@ -161,6 +161,15 @@ def _open_footer(ports: Ports) -> LastFooter | None:
     return None if record is None else _last_footer(ports, record)
 
 
+def expect_settled(ports: Ports) -> None:
+    """Raises ``JournalUnsettled`` while a transaction is open behind the fence.
+
+    Also while it is known to be committed: nobody can read what it holds.
+    """
+    if not _is_settled(ports):
+        raise _unsettled(ports, "since its producer was initialised")
+
+
 def _is_settled(ports: Ports) -> bool:
     return ports.broker.is_settled(ports.topics.journal, ports.shard)
 

@@ -1,17 +1,33 @@
 """Databases that are lost, behind, ahead or of another history, brought to the end of the journal."""
 
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
-from orchestrator.broker.port import Fenced
+from orchestrator.broker.memory import CommitFault, MemoryBroker
+from orchestrator.broker.memory.clients import MemoryProducer
+from orchestrator.broker.port import Fenced, Producer
 from orchestrator.crashpoints import OF_A_RECOVERY
-from orchestrator.errors import ChainsDiverged, DatabaseNotReady, FooterMissing, OwnershipLost, Unavailable
+from orchestrator.errors import (
+    ChainsDiverged,
+    DatabaseNotReady,
+    FooterMissing,
+    JournalCorrupt,
+    JournalUnsettled,
+    OwnershipLost,
+    TopicMismatch,
+    Unavailable,
+)
 from orchestrator.recovery import loading as loading_module
+from orchestrator.recovery import recovery as recovery_module
 from orchestrator.recovery.course import Course
 from orchestrator.recovery.recovery import Recovery, survey
 from orchestrator.store.memory import Failure
+from orchestrator.wire.journal import is_entry
 from orchestrator.wire.record import OutgoingRecord
+from orchestrator.wire.topics import Topics
 from tests.contract.store.batches import batch_after
 from tests.unit.recovery.scene import SHARDS, loading, namespace_of, new_database, recover, tables, worked
 from tests.unit.shard.world import Killed, Process, World, saga_on
@@ -130,6 +146,53 @@ def test_an_emptied_journal_rebuilds_nothing() -> None:
     assert world.store.contents(0) == before
 
 
+def without_a_beginning() -> World:
+    world, _ = worked()
+    world.cluster.log(world.topics.journal, 0).delete_below(20)
+    return world
+
+
+def diverged_without_a_beginning() -> World:
+    world = diverged()
+    world.cluster.log(world.topics.journal, 0).delete_below(12)
+    return world
+
+
+def changed_near_its_end() -> World:
+    world, _ = worked()
+    entries = world.cluster.log(world.topics.journal, 0).entries
+    victim = next(each for each in reversed(entries) if each.record is not None and is_entry(each.record))
+    assert victim.record is not None
+    victim.record = replace(victim.record, value=(victim.record.value or b"")[:-1] + b"\x7f")
+    return world
+
+
+@pytest.mark.parametrize("broken", [without_a_beginning, diverged_without_a_beginning, changed_near_its_end])
+def test_rows_that_the_journal_cannot_make_again_are_not_deleted(broken: Callable[[], World]) -> None:
+    world = broken()
+    before = [world.store.contents(shard) for shard in range(SHARDS)]
+    with pytest.raises(JournalCorrupt):
+        recover(world, wipe=broken is not diverged_without_a_beginning, drop=True)
+    assert [world.store.contents(shard) for shard in range(SHARDS)] == before
+    assert world.store.meta().state == "ready", "nothing was changed, so the other shards may run on"
+
+
+@pytest.mark.parametrize("broken", [without_a_beginning, diverged_without_a_beginning])
+def test_a_journal_without_a_beginning_is_refused_before_anybody_is_asked(broken: Callable[[], World]) -> None:
+    with pytest.raises(JournalCorrupt, match="from batch 1 on, got one that begins with batch"):
+        survey(namespace_of(broken()), wipe=True)
+
+
+def test_a_recovery_that_is_refused_after_it_has_begun_to_load_stays_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading_module, "PASSAGE_EVENTS", 10)
+    world = changed_near_its_end()
+    new_database(world)
+    with pytest.raises(JournalCorrupt):
+        recover(world)
+    assert world.store.contents(0).row.seq > 0
+    assert world.store.meta().state == "recovering"
+
+
 def test_an_empty_namespace_is_recovered_to_nothing() -> None:
     world = World(SHARDS)
     recover(world)
@@ -199,6 +262,133 @@ def test_a_recovery_that_somebody_fences_begins_anew() -> None:
     assert len(fenced) == 2
     for shard in range(SHARDS):
         assert tables(world.store, shard) == tables(lost, shard)
+    goes_on(world)
+
+
+def test_a_recovery_that_somebody_writes_behind_begins_anew() -> None:
+    """As a living owner does that renews its producer: the next fence ends what it has open."""
+    world, process = worked()
+    del process
+    lost = world.store
+    new_database(world)
+    began: list[Producer] = []
+
+    def rival(name: str) -> None:
+        if name == "recover.fenced" and not began:
+            producer = world.broker.producer(1)
+            producer.init()
+            producer.begin()
+            producer.produce([OutgoingRecord(world.topics.journal, 1, b"", (), b"what nobody may see")])
+            began.append(producer)
+
+    recover(world, crash_point=rival)
+    assert began
+    for shard in range(SHARDS):
+        assert tables(world.store, shard) == tables(lost, shard)
+    goes_on(world)
+
+
+def test_a_transaction_that_nobody_ends_is_no_other_writer() -> None:
+    world, process = worked()
+    del process
+    with closing(MemoryBroker(world.cluster, Topics("foreign")).producer(0)) as lost:
+        lost.init()
+        lost.begin()
+        lost.produce([OutgoingRecord(world.topics.journal, 0, b"", (), b"whatever")])
+        before = [world.store.contents(shard) for shard in range(SHARDS)]
+        with pytest.raises(JournalUnsettled):
+            recover(world)
+    assert [world.store.contents(shard) for shard in range(SHARDS)] == before
+    assert world.store.meta().state == "ready"
+
+
+def test_rows_are_kept_that_alone_know_how_a_transaction_ended() -> None:
+    """Kafka has lost the marker of the last transaction: nobody can read its batches, but the outbox has its footer."""
+    world, losing = World(SHARDS), list[str]()
+
+    def lose_the_marker(name: str) -> None:
+        if losing and name == "commit.before_end":
+            world.cluster.coordinator.lose_marker(world.topics.relay_id(0), (world.topics.journal, 0))
+
+    process = Process(world, range(SHARDS), crash_point=lose_the_marker)
+    world.start(saga_on(0, SHARDS))
+    world.run(process)
+    losing.append("from now on")
+    world.start(saga_on(0, SHARDS, "t"))
+    process.step()
+    process.step()  # with nothing to read, so that the rows before leave the outbox
+    before = [world.store.contents(shard) for shard in range(SHARDS)]
+    with pytest.raises(JournalUnsettled):
+        recover(world, wipe=True)
+    assert [world.store.contents(shard) for shard in range(SHARDS)] == before
+    losing.clear()
+    recover(world)
+    for _ in range(80):
+        process.step()
+        world.bank()
+        world.now_ms += 300
+    assert set(world.ended().values()) == {"completed"}
+    world.audit()
+
+
+def waits_in_the_outbox(world: World, process: Process, names: list[str]) -> None:
+    process.stepping_relays = False
+    for name in names:
+        world.start(name)
+        process.step()
+        world.now_ms += 100
+
+
+def test_a_kafka_that_ends_each_transaction_slowly_is_no_other_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a long way each is slow, and more than ``ATTEMPTS`` of them are needed."""
+    world, process = worked()
+    waits_in_the_outbox(world, process, [saga_on(0, SHARDS, f"ahead{number}-") for number in range(8)])
+    waiting = world.store.contents(0).row.seq
+    monkeypatch.setattr(recovery_module, "OUTBOX_READ", 1)
+    monkeypatch.setattr(recovery_module, "ATTEMPTS", 1)
+    begun = MemoryProducer.begin
+
+    def begin(producer: MemoryProducer) -> None:
+        world.cluster.fault(producer._id, CommitFault.SLOW)
+        begun(producer)
+
+    monkeypatch.setattr(MemoryProducer, "begin", begin)
+    recover(world)
+    assert world.store.contents(0).row.seq == waiting + 1
+    assert [head.seq for head in world.store.contents(0).outbox] == [waiting + 1]
+    monkeypatch.undo()
+    goes_on(world)
+
+
+def test_what_waits_for_a_topic_that_is_gone_is_refused_by_its_name() -> None:
+    world, process = worked()
+    waits_in_the_outbox(world, process, [saga_on(0, SHARDS, "ahead-")])
+    before = [world.store.contents(shard) for shard in range(SHARDS)]
+    bank = world.cluster.topics.pop("bank.commands")
+    with pytest.raises(TopicMismatch, match=r"bank\.commands: create it again"):
+        recover(world)
+    assert [world.store.contents(shard) for shard in range(SHARDS)] == before
+    assert world.store.meta().state == "ready"
+    world.cluster.topics["bank.commands"] = bank
+    recover(world)
+    goes_on(world)
+
+
+def test_rows_that_go_while_a_shard_is_kept_are_noticed() -> None:
+    """As by a process of a recovery that was killed, and that deletes what it had planned to."""
+    world, process = worked()
+    del process
+    lost, gone = tables(world.store, 0), list[str]()
+
+    def meanwhile(name: str) -> None:
+        if name == "recover.loaded" and not gone:
+            gone.append(name)
+            with closing(world.store.shard(0, "recovering")) as shard:
+                shard.reset(shard.snapshot().row.chain)
+
+    done = recover(world, drop=True, crash_point=meanwhile)
+    assert [each.course for each in done] == [Course.REBUILD, Course.KEEP]
+    assert tables(world.store, 0) == lost
     goes_on(world)
 
 
