@@ -1,10 +1,11 @@
 """When the timers of a shard's sagas may fire: only after the answers that came in time were read.
 
-A timer due at T fires once both inputs were read to a high watermark that was fetched after T. So after an outage
+A timer due at T fires once both inputs were read to an end that was fetched after T (``horizon``). So after an outage
 answers that wait in Kafka come before time-outs.
 """
 
 from orchestrator.broker.port import Broker, InputPosition
+from orchestrator.shard.horizon import Horizon
 from orchestrator.store.port import ShardStore
 
 
@@ -12,12 +13,10 @@ class Timers:
     """The earliest due time of one shard, and the proof that it may be acted upon."""
 
     def __init__(self, shard: int, broker: Broker, store: ShardStore, batch_max: int) -> None:
-        self._shard = shard
-        self._broker = broker
+        self._horizon = Horizon(shard, broker)
         self._store = store
         self._batch_max = batch_max
         self._next_due = store.next_due()
-        self._ends: tuple[int, InputPosition] | None = None
 
     def seen(self, due_ms: int | None) -> None:
         """A saga was saved with this due time."""
@@ -35,13 +34,10 @@ class Timers:
         """
         if self._next_due is None or self._next_due > now_ms:
             return []
-        if self._ends is None:
-            self._ends = now_ms, self._broker.input_ends(self._shard)
-        fetched_ms, ends = self._ends
-        if read.next_requests < ends.next_requests or read.next_replies < ends.next_replies:
+        passed_ms = self._horizon.passed(now_ms, read)
+        if passed_ms is None:
             return []
-        self._ends = None
-        found = self._store.due(fetched_ms, self._batch_max)
+        found = self._store.due(passed_ms, self._batch_max)
         if not found:  # what was to be due then is over: without another look it would be asked for with every step
             self._next_due = self._store.next_due()
         return found

@@ -260,8 +260,11 @@ class ShardStore(SagaRows, Protocol):
         """The earliest ``due_ms`` of the shard."""
         ...
 
-    def closed(self, before_ms: int, limit: int) -> list[str]:
-        """Ids of sagas with ``ended_ms < before_ms`` and no open incident, those that ended first in front."""
+    def closed(self, before_ms: int, limit: int) -> list[tuple[str, int]]:
+        """Sagas with ``ended_ms < before_ms`` and no open incident, those that ended first in front.
+
+        The id of each, and how many events it has.
+        """
         ...
 
     def trim_outbox(self, below: int) -> None:

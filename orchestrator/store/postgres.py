@@ -247,9 +247,9 @@ class PostgresShardStore:
         """See the port."""
         return self._fetch("next_due")[0][0]
 
-    def closed(self, before_ms: int, limit: int) -> list[str]:
+    def closed(self, before_ms: int, limit: int) -> list[tuple[str, int]]:
         """See the port."""
-        return [row[0] for row in self._fetch("closed", before_ms=before_ms, limit=limit)]
+        return [(row[0], row[1]) for row in self._fetch("closed", before_ms=before_ms, limit=limit)]
 
     def trim_outbox(self, below: int) -> None:
         """See the port."""

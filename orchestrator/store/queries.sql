@@ -244,9 +244,9 @@ select min(due_ms) from saga.sagas where shard = %(shard)s::integer and due_ms i
 
 
 -- name: closed
--- Sagas that are old enough to be trimmed, those that ended first in front. Ids are not ordered: many sagas may have ended
+-- Sagas that are old enough to be trimmed, those that ended first in front, with how many events they have. Ids are not ordered: many sagas may have ended
 -- in one millisecond, and the index need not be sorted behind. What waits for an operator stays.
-select s.saga_id from saga.sagas as s
+select s.saga_id, s.version from saga.sagas as s
 where s.shard = %(shard)s::integer and s.ended_ms < %(before_ms)s::bigint
     and not exists (
         select from saga.incidents as i where i.shard = s.shard and i.saga_id = s.saga_id and i.closed_ms is null)

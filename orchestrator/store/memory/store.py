@@ -292,7 +292,7 @@ class MemoryShardStore:
         with self._call("next_due") as (tables, _):
             return min((saga.due_ms for saga in tables.sagas.values() if saga.due_ms is not None), default=None)
 
-    def closed(self, before_ms: int, limit: int) -> list[str]:
+    def closed(self, before_ms: int, limit: int) -> list[tuple[str, int]]:
         """See the port."""
         with self._call("closed") as (tables, _):
             return tables.closed(before_ms, limit)

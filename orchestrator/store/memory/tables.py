@@ -122,13 +122,15 @@ class ShardTables:
                 for table in (self.events, self.incidents, self.event_seqs):
                     table.pop((saga_id, number), None)
 
-    def closed(self, before_ms: int, limit: int) -> list[str]:
-        """Sagas that ended before, the first in front, but for those with an open incident."""
+    def closed(self, before_ms: int, limit: int) -> list[tuple[str, int]]:
+        """Sagas that ended before, the first in front, but for those with an open incident; and their events."""
         waiting = {saga_id for (saga_id, _), row in self.incidents.items() if row.closed_ms is None}
-        ended = [(saga.ended_ms, saga.saga_id) for saga in self.sagas.values() if saga.ended_ms is not None]
-        return [saga_id for ended_ms, saga_id in sorted(ended) if ended_ms < before_ms and saga_id not in waiting][
-            :limit
+        ended = [
+            (saga.ended_ms, saga.saga_id, saga.version)
+            for saga in self.sagas.values()
+            if saga.ended_ms is not None and saga.ended_ms < before_ms and saga.saga_id not in waiting
         ]
+        return [(saga_id, version) for _, saga_id, version in sorted(ended)[:limit]]
 
     def _merged(self, saga: SagaRow) -> SagaRow:
         """As it comes back: a state that is not written again stays, and the text of labels is made anew."""

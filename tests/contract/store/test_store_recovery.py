@@ -209,9 +209,9 @@ def test_a_batch_trims_sagas_and_a_zombie_trims_nothing(
     filled = batch_after(EMPTY, sagas=rows, events=events, incidents=incidents)
     shard.append(filled)
     other.append(replace(filled, shard=2))
-    assert shard.closed(START_MS + 9, 9) == ["s2", "s1"]  # s3 waits for an operator, s4 runs
-    assert shard.closed(START_MS + 9, 1) == ["s2"]
-    assert shard.closed(START_MS + 2, 9) == ["s2"]
+    assert shard.closed(START_MS + 9, 9) == [("s2", 2), ("s1", 2)]  # s3 waits for an operator, s4 runs
+    assert shard.closed(START_MS + 9, 1) == [("s2", 2)]
+    assert shard.closed(START_MS + 2, 9) == [("s2", 2)]
     before = handle.contents(1)
     with pytest.raises(OwnershipLost):
         shard.append(batch_after(replace(row_after(filled), chain=bytes(range(32))), "zombie", trimmed=["s1"]))

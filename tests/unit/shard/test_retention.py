@@ -2,7 +2,10 @@
 
 import pytest
 
+from orchestrator.errors import Unavailable
 from orchestrator.shard import retention
+from orchestrator.store.memory.store import MemoryShardStore
+from orchestrator.store.port import Batch
 from orchestrator.wire.journal import SagasTrimmed, is_entry, parse_entry
 from orchestrator.wire.request import CancelSaga
 from tests.unit.shard.test_meter import Meter
@@ -63,15 +66,65 @@ def test_many_go_in_several_batches_each_of_several_records(monkeypatch: pytest.
     world.audit()
 
 
+def test_sagas_of_many_events_go_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One statement deletes them, and it has a time-out."""
+    monkeypatch.setattr(retention, "EVENTS_MAX", 20)
+    world = World()
+    process = Process(world, retention_ms=RETENTION_MS)
+    for number in range(7):
+        world.start(f"s{number}")
+    world.run(process, rounds=20)
+    events = len(world.store.contents(0).events) // 7
+    world.run(process, rounds=20, ms=1_000)
+    assert sagas(world) == []
+    assert [len(ids) for ids in trimmed(world)] == [20 // events] * (7 * events // 20) + [1]
+    world.audit()
+    monkeypatch.setattr(retention, "EVENTS_MAX", 1)  # a single saga goes, however many events it has
+    world.start("long")
+    world.run(process, rounds=40, ms=1_000)
+    assert sagas(world) == []
+
+
+def test_a_trimming_that_fails_ends_an_ownership_now_and_then_and_not_each_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    process = Process(world, retention_ms=RETENTION_MS)
+    world.start("s1")
+    world.run(process)
+    failed: list[Batch] = []
+
+    def append(store: MemoryShardStore, batch: Batch) -> None:
+        if batch.trimmed:
+            failed.append(batch)
+            raise Unavailable("canceling statement due to statement timeout")
+        right(store, batch)
+
+    right = MemoryShardStore.append
+    monkeypatch.setattr(MemoryShardStore, "append", append)
+    world.run(process, rounds=6, ms=1_000)
+    failed.clear()
+    world.run(process, rounds=60, ms=100)
+    assert 1 <= len(failed) <= 6, "once in each LOOK_LEAST_MS, though a shard is taken over again four times as soon"
+    world.start("s2")
+    world.run(process, rounds=30)
+    assert world.ended()["s2"] == "completed"
+    monkeypatch.undo()
+    world.run(process, rounds=40, ms=1_000)
+    assert sagas(world) == []
+    world.audit()
+
+
 def test_a_start_that_waited_through_an_outage_meets_its_saga() -> None:
     """It was repeated in time; nobody was there to read it, and now its saga is old."""
     world = World()
-    first = world.start("s1")
-    world.run(Process(world))
-    again = world.start("s1")
-    world.now_ms += 100 * RETENTION_MS
     process = Process(world, retention_ms=RETENTION_MS)
+    first = world.start("s1")
+    world.run(process)
+    again = world.start("s1")
+    world.now_ms += 100 * RETENTION_MS  # it was paused, and looks at once
     world.run(process, rounds=1)
+    assert sagas(world) == ["s1"]
     world.run(process)
     assert world.answers() == {first: "accepted", again: "already"}
     assert sagas(world) == []
