@@ -16,7 +16,7 @@ from orchestrator.exit_code import ExitCode
 from orchestrator.operations.textfile import Textfile
 from orchestrator.recovery.loading import Step
 from orchestrator.recovery.recovery import Namespace
-from orchestrator.recovery.service import opened
+from orchestrator.recovery.service import check_journal, opened
 from orchestrator.recovery.verify import DIGITS, Compared, Proven, Verified, prove, verify, verify_definitions
 from orchestrator.wire.topics import Topics
 
@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.chain:
         with closing(KafkaBroker.of(loaded)) as broker:
             topics = Topics(loaded.namespace)
+            check_journal(broker, topics, loaded.shards)
             _print_proven([prove(broker, topics, shard) for shard in range(loaded.shards)], as_json=arguments.json)
         return ExitCode.OK
     return _verify(loaded, _paced(arguments.rate), arguments.metrics, as_json=arguments.json)

@@ -85,7 +85,8 @@ class Loader:
         self._shard = shard
         self._target = target
         self._proof = proof
-        self._tell = tell
+        self.tell = tell
+        """Called after each passage; it may wait."""
         self._fold = Fold(shard, Sagas(target, cache))
         self.seq, self.chain = proof.seq, proof.chain
         """Of the last batch that is loaded."""
@@ -130,5 +131,5 @@ class Loader:
             self._target.load(passage)
             self._fold.loaded()
             self.seq, self.chain = passage.seq, passage.chain
-        self._tell(Step(self._shard, self._events, self._records))
+        self.tell(Step(self._shard, self._events, self._records))
         self._batches, self._trimmed, self._events, self._records = [], set(), 0, 0

@@ -49,6 +49,12 @@ class ChainProof:
             raise _corrupt(record, str(error)) from error
         raise _corrupt(record, f"expected an entry or a footer, got a record with the headers {record.headers}")
 
+    def expect_whole(self) -> None:
+        """Nothing more comes, and no transaction is cut: raises ``JournalCorrupt`` for entries without a footer."""
+        if self._entries:
+            entry, stray = self._entries[0]
+            raise _corrupt(stray, f"expected a footer behind the entries of batch {entry.seq}, got none")
+
     def _take_entry(self, entry: Entry, record: IncomingRecord) -> None:
         least = self._entries[-1][0].seq if self._entries else self.seq + 1
         if entry.seq >= least:

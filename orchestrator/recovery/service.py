@@ -11,8 +11,9 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.broker.port import Broker
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import Unavailable
+from orchestrator.errors import TopicMismatch, Unavailable
 from orchestrator.recovery.course import Plan
 from orchestrator.recovery.loading import Step, load
 from orchestrator.recovery.recovery import RECOVERING, Namespace
@@ -38,16 +39,36 @@ _SPAWN: Final = multiprocessing.get_context("spawn")
 def opened(settings: Settings, crash_point: CrashPoint = nowhere, *, migrating: bool = True) -> Generator[Namespace]:
     """The namespace that the settings name; ``migrating``: a database without tables gets them.
 
-    Raises ``Unavailable``, and ``ConfigError`` for another namespace's database.
+    Raises ``Unavailable``, ``TopicMismatch`` for a journal of another number of shards, and ``ConfigError`` for another
+    namespace's database.
     """
     dsn, topics = settings.need_database(), Topics(settings.namespace)
     with closing(KafkaBroker.of(settings, crash_point)) as broker:
         broker.check_reachable()
+        check_journal(broker, topics, settings.shards)
         if migrating:
             migrate(dsn, settings.namespace, settings.shards)
         with closing(PostgresStore(dsn, crash_point)) as store:
             check_meta(store.meta(), settings.namespace, settings.shards)
             yield Namespace(topics, settings.shards, broker, store, crash_point)
+
+
+def check_journal(broker: Broker, topics: Topics, shards: int) -> None:
+    """Raises ``TopicMismatch`` when the journal is not there, or is not one of so many shards.
+
+    Asked before anything else: of a journal that has more, some would be left out without a word.
+    """
+    found = broker.topics([topics.journal]).get(topics.journal)
+    if found is None:
+        raise TopicMismatch(
+            f"topic {topics.journal}: expected the journal of the namespace, it does not exist: name another "
+            f"SAGA_NAMESPACE or SAGA_KAFKA, or restore the topic"
+        )
+    if found.partitions != shards:
+        raise TopicMismatch(
+            f"topic {topics.journal}: expected {shards} partitions (SAGA_SHARDS), got {found.partitions}: set "
+            f"SAGA_SHARDS to what the namespace was made with"
+        )
 
 
 def load_all(

@@ -40,6 +40,10 @@ OUTBOX_READ: Final = 32
 """Outbox rows that are read at once."""
 TEXT_MAX: Final = 200
 """Characters of each side of a difference."""
+CAUGHT_UP: Final = 2_000
+"""Offsets of a journal: so few are read within the seconds for which tables may be kept at one moment."""
+CATCH_UPS: Final = 5
+"""How often what came meanwhile is folded, until it is few: in each round less, if the rate is above the traffic's."""
 DIGITS: Final = 16
 """Of a hash that a person compares."""
 
@@ -87,31 +91,44 @@ class Proven:
 
 
 def prove(broker: Broker, topics: Topics, shard: int) -> Proven:
-    """Prove a whole journal from Kafka alone. Raises ``JournalCorrupt``, which names the first record that is wrong."""
+    """Prove a whole journal from Kafka alone. Raises ``JournalCorrupt``, which names the first record that is wrong.
+
+    That its last transactions are gone is not to be seen from Kafka alone.
+    """
     proof, records = ChainProof(0, GENESIS), 0
     with closing(broker.history(topics.journal, shard)) as history:
-        for page in history.pages(*history.bounds()):
+        first, end = history.bounds()
+        for page in history.pages(first, end):
             records += len(page)
             for record in page:
                 proof.take(record)
+    proof.expect_whole()
+    if first > 0 and not records:
+        raise JournalCorrupt(
+            f"{topics.journal}[{shard}]: expected a journal from its first record on, got none below offset {first}: "
+            f"they were deleted (its retention must be unlimited): keep the database, and restore the topic from its "
+            f"replicas or a copy"
+        )
     return Proven(shard, proof.seq, proof.chain, records)
 
 
 def verify(namespace: Namespace, shard: int, cache: int, tell: Callable[[Step], None] = lambda _: None) -> Verified:
-    """Compare a shard's tables with its journal; ``tell`` may wait, so as to bound the rate.
+    """Compare a shard's tables with its journal; ``tell`` may wait, so as to bound the rate, and is told all of it.
+
+    Tables are kept at one moment only once the journal is folded but for what came a moment ago, which is folded as
+    fast as it can be: a server ends a session that waits in its transaction.
 
     Raises ``JournalCorrupt``, and ``DatabaseBehind`` or ``ChainsDiverged`` for a database of another history.
     """
     topics = namespace.topics
     with Scratch() as scratch, closing(namespace.broker.history(topics.journal, shard)) as history:
         loader = Loader(shard, scratch, ChainProof(0, GENESIS), cache, tell)
-        first, end = history.bounds()
-        for page in history.pages(first, end):
-            loader.take(page)
-        loader.flush()
+        read = _fold(history, loader)
+        late: list[Step] = []
+        loader.tell = late.append
         with namespace.store.tables(shard) as tables:
             row = tables.snapshot().row
-            _follow(history, end, loader, tables, topics)
+            _follow(history, read, loader, tables, topics)
             if (loader.seq, loader.chain) != (row.seq, row.chain):
                 raise _other_history(shard, loader, row.seq)
             pairs: list[tuple[str, Rows, Rows]] = [
@@ -121,6 +138,8 @@ def verify(namespace: Namespace, shard: int, cache: int, tell: Callable[[Step], 
                 ("offsets", iter([(row.seq, scratch.head)]), iter([(row.seq, _head_of(row))])),
             ]
             compared = tuple(_compare(f"shard {shard}, {table}", *both) for table, *both in pairs)
+        for step in late:
+            tell(step)
         return Verified(shard, row.seq, row.chain, compared)
 
 
@@ -132,6 +151,19 @@ def verify_definitions(namespace: Namespace) -> Compared:
         catalogue.save()
     rows = sorted(published, key=lambda each: (each.name, each.hash))
     return _compare("definitions", ((0, each) for each in rows), ((0, each) for each in namespace.store.definitions()))
+
+
+def _fold(history: History, loader: Loader) -> int:
+    """Fold the journal up to about its end; returns the offset below which it is."""
+    read, end = history.bounds()
+    for _ in range(CATCH_UPS):
+        for page in history.pages(read, end):
+            loader.take(page)
+        loader.flush()
+        read, (_, end) = end, history.bounds()
+        if end - read <= CAUGHT_UP:
+            break
+    return read
 
 
 def _head_of(row: ShardRow) -> tuple[int, int, int]:

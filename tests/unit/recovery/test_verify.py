@@ -1,6 +1,7 @@
 """A living shard is compared with its journal, and each kind of difference is found and told with both sides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -8,10 +9,13 @@ import pytest
 from examples.money_transfer.saga import Deposit, Receipt, Transfer
 from orchestrator import Saga, saga, seconds
 from orchestrator.errors import ChainsDiverged, DatabaseBehind, JournalCorrupt
+from orchestrator.recovery import verify as verify_module
 from orchestrator.recovery.loading import Step
 from orchestrator.recovery.verify import Verified, prove, verify, verify_definitions
+from orchestrator.store.memory import MemoryStore
 from orchestrator.store.memory.tables import ShardTables
-from orchestrator.store.port import Definition
+from orchestrator.store.port import Definition, Tables
+from orchestrator.wire.journal import JournalEntry, entry_record, is_entry
 from tests.unit.recovery.scene import SHARDS, namespace_of, recover, worked
 from tests.unit.shard.world import Process, World, saga_on
 
@@ -186,6 +190,71 @@ def test_a_journal_is_proved_without_any_database() -> None:
     victim.record = replace(victim.record, value=(victim.record.value or b"")[:-1] + b"\x7f")
     with pytest.raises(JournalCorrupt):
         prove(world.broker, world.topics, 0)
+
+
+def test_entries_without_a_footer_and_a_journal_without_records_prove_nothing() -> None:
+    world, _ = worked()
+    log = world.cluster.log(world.topics.journal, 0)
+    end = log.end
+    entry = next(each.record for each in log.entries if each.record is not None and is_entry(each.record))
+    forged = JournalEntry(world.store.contents(0).row.seq + 1, "forged", 1, (("SagaStarted", "{}"),), None)
+    world.broker.publish([entry_record(world.topics, entry.partition, forged)])
+    with pytest.raises(JournalCorrupt, match=rf"test\.journal/0/{end}: expected a footer behind the entries of batch"):
+        prove(world.broker, world.topics, 0)
+    log.delete_below(log.end)
+    with pytest.raises(JournalCorrupt, match=rf"got none below offset {end + 1}"):
+        prove(world.broker, world.topics, 0)
+
+
+def test_a_journal_that_has_never_had_a_record_is_no_fault() -> None:
+    world = World()
+    assert prove(world.broker, world.topics, 0).records == 0
+
+
+def test_tables_are_kept_at_one_moment_only_when_the_journal_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server ends a session that waits in its transaction, for as long as a slow fold would take."""
+    monkeypatch.setattr(verify_module, "CAUGHT_UP", 5)
+    world, process = worked()
+    rounds, left = [3], list[int]()
+
+    def busy(_: Step) -> None:
+        if rounds[0]:
+            rounds[0] -= 1
+            world.start(saga_on(0, SHARDS, f"meanwhile{rounds[0]}-"))
+            world.run(process, rounds=6)
+
+    def opened(store: MemoryStore, shard: int) -> AbstractContextManager[Tables]:
+        left.extend(rounds)
+        return right(store, shard)
+
+    right = MemoryStore.tables
+    monkeypatch.setattr(MemoryStore, "tables", opened)
+    assert verify(namespace_of(world), 0, 3, busy).differences == []
+    assert left == [0]
+
+
+def test_nobody_waits_while_tables_are_kept_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, process = worked()
+    told: list[Step] = []
+    keeping: list[bool] = []
+
+    @contextmanager
+    def kept(store: MemoryStore, shard: int) -> Generator[Tables]:
+        world.start(saga_on(0, SHARDS, "late-"))
+        world.run(process, rounds=6)
+        with right(store, shard) as tables:
+            keeping.append(True)
+            yield tables
+        keeping.clear()
+
+    def tell(step: Step) -> None:
+        assert not keeping
+        told.append(step)
+
+    right = MemoryStore.tables
+    monkeypatch.setattr(MemoryStore, "tables", kept)
+    assert verify(namespace_of(world), 0, 3, tell).differences == []
+    assert sum(step.events for step in told) == len(world.store.contents(0).events)
 
 
 def test_the_rate_can_be_bounded_by_who_is_told() -> None:
