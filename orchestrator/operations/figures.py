@@ -1,7 +1,7 @@
 """What is measured, by the names under which Prometheus knows it. Documented in `docs/operations.md`."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -11,6 +11,7 @@ from orchestrator.operations.report import GAUGE, Family, Labels, Report
 from orchestrator.shard.meter import BatchFigures
 from orchestrator.shard.ownership import ShardStatus
 from orchestrator.shard.runner import Status
+from orchestrator.wire.quarantine import REASONS
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Upper bounds: from the fastest commit that was measured to where a transaction times out."""
@@ -41,6 +42,11 @@ class Figures:
         self._retries = Counter("saga_retries", "Commands that were sent again.", registry=registry)
         self._incidents = Counter("saga_incidents", "Incidents that were opened.", registry=registry)
         self._trimmed = Counter("saga_trimmed", "Closed sagas whose rows were trimmed.", registry=registry)
+        self._quarantined = Counter(
+            "saga_quarantined", "Records that were put into quarantine.", ["reason"], registry=registry
+        )
+        for reason in REASONS:  # there from the start: what appears with its first count has not risen for Prometheus
+            self._quarantined.labels(reason)
 
     def appended(self, batch: BatchFigures) -> None:
         """See the port."""
@@ -53,6 +59,11 @@ class Figures:
     def trimmed(self, sagas: int) -> None:
         """See the port."""
         self._trimmed.inc(sagas)
+
+    def quarantined(self, reasons: Sequence[str]) -> None:
+        """See the port."""
+        for reason in reasons:
+            self._quarantined.labels(reason).inc()
 
     def published(self, batches: int, seconds: float) -> None:
         """See the port."""

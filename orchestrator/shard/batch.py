@@ -58,6 +58,8 @@ class Draft:
     """Commands among the records that are sent again."""
     opened: int = 0
     """Incidents that begin with this batch."""
+    quarantined: Sequence[str] = ()
+    """Why each of the records is in quarantine that it puts there."""
     trimmed: Sequence[str] = ()
     """Closed sagas whose rows go with this batch, which changes nothing else."""
 

@@ -25,7 +25,7 @@ from orchestrator.wire.forwarding import forwarded_record, was_forwarded
 from orchestrator.wire.headers import place_of
 from orchestrator.wire.journal import Cause, JournalEntry, SagasTrimmed, entry_record, trimmed_record
 from orchestrator.wire.partition import partition_of
-from orchestrator.wire.quarantine import quarantine_record, unsent_record
+from orchestrator.wire.quarantine import UNDELIVERABLE, quarantine_record, unsent_record
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.reply import ReceivedReply
 from orchestrator.wire.request import StartSaga as StartRequest
@@ -57,6 +57,7 @@ class _Making:
     events: list[EventRow] = field(default_factory=list[EventRow])
     retries: int = 0
     opened: int = 0
+    quarantined: list[str] = field(default_factory=list[str])
 
     @property
     def now_ms(self) -> int:
@@ -87,7 +88,7 @@ class Decider:
             program = None if state is None else desk.intake.program(state.blueprint)
             self._follow_surely(making, program, TimersDue(saga_id=saga_id, now_ms=making.now_ms))
         sagas, incidents = desk.sagas.rows()
-        return Draft(making.records, making.events, sagas, incidents, making.retries, making.opened)
+        return Draft(making.records, making.events, sagas, incidents, making.retries, making.opened, making.quarantined)
 
     def refuse(self, record: IncomingRecord, text: str, head: Head) -> Draft:
         """Put aside an input whose batch the database refuses even alone; a request is told so."""
@@ -97,7 +98,7 @@ class Decider:
         if found is not None:
             self._quarantine(making, record, error)
             self._answer_refused(making, found, error)
-        return Draft(making.records)
+        return Draft(making.records, quarantined=making.quarantined)
 
     def trim(self, saga_ids: Sequence[str], head: Head) -> Draft | None:
         """Let the rows of these closed sagas go, in a batch that says so in the journal, and does nothing else.
@@ -271,6 +272,7 @@ class Decider:
             making.retries += command.attempt > 1
             return
         making.records.append(unsent_record(desk.topics, desk.shard, command, made))
+        making.quarantined.append(UNDELIVERABLE)
         undeliverable = CommandUndeliverable(
             saga_id=command.saga_id, command_id=command.command_id, reason=made, now_ms=making.now_ms
         )
@@ -278,3 +280,4 @@ class Decider:
 
     def _quarantine(self, making: _Making, record: IncomingRecord, error: MessageRejected) -> None:
         making.records.append(quarantine_record(self._desk.topics, self._desk.shard, record, error.reason, str(error)))
+        making.quarantined.append(error.reason)

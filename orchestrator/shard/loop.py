@@ -230,6 +230,8 @@ class Loop:
             self.relay.offer(relayed)
         self.relay.confirm(relayed)
         self._work.timers.seen(self._work.decider.appended())
+        if draft.quarantined:
+            self._work.meter.quarantined(draft.quarantined)
         return commit_s
 
     def _feed_relay(self) -> None:

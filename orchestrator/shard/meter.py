@@ -3,6 +3,7 @@
 A port, so that the shard knows no library of metrics, and a test sees the figures without a server.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +40,10 @@ class Meter(Protocol):
         """The rows of so many closed sagas were trimmed, in a batch that is not among those of ``appended``."""
         ...
 
+    def quarantined(self, reasons: Sequence[str]) -> None:
+        """A batch that is in Postgres puts so many records into quarantine, each for its reason."""
+        ...
+
     def published(self, batches: int, seconds: float) -> None:
         """So many batches are in Kafka, by one transaction that took so long from its begin."""
         ...
@@ -55,6 +60,9 @@ class Unmeasured:
         """See the port."""
 
     def trimmed(self, sagas: int) -> None:
+        """See the port."""
+
+    def quarantined(self, reasons: Sequence[str]) -> None:
         """See the port."""
 
     def published(self, batches: int, seconds: float) -> None:

@@ -39,6 +39,24 @@ Manner = Literal["redriven", "discarded"]
 DIGITS_MAX: Final = 19
 """Of an offset, a signed 64-bit number; Python refuses to read texts of thousands of digits."""
 
+UNDELIVERABLE: Final = "undeliverable"
+"""The reason of a command that cannot be sent."""
+REASONS: Final = (
+    "incompatible_schema",
+    "malformed_header",
+    "missing_header",
+    "refused_by_database",
+    "too_large",
+    UNDELIVERABLE,
+    "undecodable",
+    "unknown_command",
+    "unknown_saga",
+    "unknown_schema",
+    "wrong_partition",
+    "wrong_type",
+)
+"""All there are; the runbook explains each."""
+
 TEXT_MAX: Final = 4_000
 HEADERS_MAX: Final = 100
 """Each kept header costs its prefix: of a record made of empty headers the copy would be several times as large."""
@@ -89,7 +107,7 @@ def unsent_record(topics: Topics, shard: int, command: UnsentCommand, text: str)
     """Put away ``command``, which cannot be sent (``text`` says why); its body as the canonical JSON of its data."""
     command_id = command.command_id.encode()
     headers: list[tuple[str, bytes]] = [
-        *_why("undeliverable", text),
+        *_why(UNDELIVERABLE, text),
         (f"{ORIGINAL}{ID}", command_id),
         (f"{ORIGINAL}{TYPE}", command.message.type.encode()),
         (f"{ORIGINAL}{SUBJECT}", command.saga_id.encode()),

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.cli.main import COMMANDS
 from orchestrator.engine.events import IncidentReason
 from orchestrator.errors import AccessDenied, ShardRefused
+from orchestrator.wire.quarantine import REASONS
 from tests.page import ROOT, Page, codes
 
 PAGE = Page("docs/runbook.md")
@@ -76,7 +77,7 @@ def test_each_reason_of_the_quarantine_is_explained() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
     assert {"unknown_saga", "undecodable"} <= found
-    assert first_codes("| reason ", "Quarantine") == found | {"undeliverable"}
+    assert first_codes("| reason ", "Quarantine") == found | {"undeliverable"} == set(REASONS)
 
 
 def test_the_metrics_of_the_alerts_exist() -> None:

@@ -3,12 +3,20 @@
 ``prove`` holds that nothing of it came behind the next owner: neither a row nor a record.
 """
 
+import json
 import signal
+import sys
 from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
 
 from chaos.proxy import Way, proxy_to
 from tests.acceptance.faults.town import ALL, FENCED, PATIENCE_S, Orchestrator, Town
 from tests.waiting import until
+
+STOPPING = [sys.executable, str(Path(__file__).with_name("stopping.py"))]
+"""The command `saga`, which stops at a crash point."""
 
 
 def two_owners(town: Town, environment: Mapping[str, str]) -> tuple[Orchestrator, Orchestrator]:
@@ -73,3 +81,38 @@ def test_an_owner_stopped_in_the_middle_of_a_kafka_transaction_is_fenced(town: T
     assert proxy.deliver() in FENCED
     wake_up(town, zombie)
     town.prove()
+
+
+@pytest.mark.parametrize(("point", "trimmed"), [("trim.before_commit", False), ("trim.after_commit", True)])
+def test_an_owner_stopped_in_the_middle_of_a_trimming_trims_nothing_behind_the_next_one(
+    town: Town, point: str, *, trimmed: bool
+) -> None:
+    trimming = {"SAGA_RETENTION": "1s", "SAGA_TEST_CRASH_AT": f"{point}:1"}
+    zombie = town.orchestrator("doomed", trimming, STOPPING)
+    until(lambda: zombie.owned() == ALL)
+    names = town.transfer(10)
+    until(lambda: is_stopped(zombie))
+    other = town.orchestrator("other")  # which trims nothing
+    until(lambda: other.owned() == ALL)
+    town.settle()
+    town.transfer(10)
+    town.settle()
+    before = town.ask("select saga_id from saga.sagas order by 1")
+    assert (len(before) < len(names) + 10) is trimmed
+    zombie.forget()
+    zombie.signal(signal.SIGCONT)
+    until(lambda: zombie.reasons() >= {"OwnershipLost"} or (trimmed and zombie.log()))
+    zombie.kill()  # before it owns a shard again, and may trim
+    other.stop()
+    assert set(before) <= set(town.ask("select saga_id from saga.sagas"))
+    last = town.orchestrator("last")
+    until(lambda: last.owned() == ALL)
+    town.transfer(10)
+    town.settle()
+    assert town.prove().journal.trimmed > 0 or not trimmed
+    assert json.loads(town.saga("verify", "--json"))["equal"] is True
+
+
+def is_stopped(orchestrator: Orchestrator) -> bool:
+    state = Path(f"/proc/{orchestrator.service.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    return state == "T"

@@ -1,5 +1,8 @@
 """What a process tells of itself: counts and times since its start, how its shards stand, whether it is ready."""
 
+from collections import Counter
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.clock import now_ms
@@ -8,7 +11,8 @@ from orchestrator.operations.figures import Figures
 from orchestrator.operations.report import Report, text
 from orchestrator.shard.ownership import ShardStatus
 from orchestrator.shard.runner import NOT_RUNNING, Status
-from tests.unit.shard.world import Process, World
+from orchestrator.wire.quarantine import REASONS
+from tests.unit.shard.world import Process, World, reasons
 
 NAMES = {
     "saga_batch_inputs",
@@ -19,6 +23,7 @@ NAMES = {
     "saga_retries",
     "saga_incidents",
     "saga_trimmed",
+    "saga_quarantined",
     "saga_shard_owned",
     "saga_lag_records",
     "saga_outbox_batches",
@@ -61,6 +66,42 @@ def test_what_the_shards_do_is_counted() -> None:
     assert 1 <= found["saga_transaction_seconds_count", ""] <= 4
     assert found["saga_shard_owned", "shard=0"] == 1
     assert found["saga_outbox_batches", "shard=0"] == 0
+
+
+def counted(figures: Figures) -> dict[str, float]:
+    """What went into quarantine, by reason."""
+    found = values(figures.report(NOT_RUNNING)).items()
+    return {
+        labels.removeprefix("reason="): count for (name, labels), count in found if name == "saga_quarantined_total"
+    }
+
+
+def test_what_goes_into_quarantine_is_counted_by_its_reason() -> None:
+    world, figures = World(), Figures()
+    assert counted(figures) == dict.fromkeys(REASONS, 0)
+    process = Process(world, meter=figures)
+    process.take_over()
+    world.start("s1")
+    process.step()
+    (command,) = world.cluster.committed("bank.commands")
+    answered = world.answer(command)
+    world.broker.publish([replace(answered, value=b"\x00")] * 2 + [replace(answered, headers=()), answered])
+    process.step()
+    process.step()
+    assert counted(figures) == {**dict.fromkeys(REASONS, 0), **Counter(reasons(world))}
+    assert sorted(reasons(world)) == ["missing_header", "undecodable", "undecodable"]
+
+
+def test_a_command_that_cannot_be_sent_is_counted_in_the_quarantine() -> None:
+    world, figures = World(), Figures()
+    process = Process(world, meter=figures)
+    del world.cluster.topics["bank.commands"]
+    process.take_over()
+    world.start("s1")
+    process.step()
+    process.step()
+    assert counted(figures)["undeliverable"] == 1
+    assert reasons(world) == ["undeliverable"]
 
 
 def test_a_shard_tells_its_lag_its_outbox_and_the_age_of_its_footer() -> None:

@@ -1,6 +1,7 @@
 """What a shard tells of its work: once a batch and once a transaction, with times by the meter's own clock."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.shard.housekeeping import Housekeeping
@@ -16,6 +17,7 @@ class Meter:
         self.batches: list[BatchFigures] = []
         self.transactions: list[tuple[int, float]] = []
         self.trimmed_sagas: list[int] = []
+        self.quarantine_reasons: list[str] = []
 
     def clock(self) -> float:
         return float(next(self._seconds))
@@ -25,6 +27,9 @@ class Meter:
 
     def trimmed(self, sagas: int) -> None:
         self.trimmed_sagas.append(sagas)
+
+    def quarantined(self, reasons: Sequence[str]) -> None:
+        self.quarantine_reasons += reasons
 
     def published(self, batches: int, seconds: float) -> None:
         self.transactions.append((batches, seconds))
