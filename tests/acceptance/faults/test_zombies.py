@@ -97,8 +97,9 @@ def test_an_owner_stopped_in_the_middle_of_a_trimming_trims_nothing_behind_the_n
     town.settle()
     town.transfer(10)
     town.settle()
-    before = town.ask("select saga_id from saga.sagas order by 1")
-    assert (len(before) < len(names) + 10) is trimmed
+    before = town.ask("select saga_id from saga.sagas")
+    # Both shards may have come to it at once, and one of them beyond it.
+    assert len(before) < len(names) + 10 if trimmed else {(name,) for name in names} & set(before)
     zombie.forget()
     zombie.signal(signal.SIGCONT)
     until(lambda: zombie.reasons() >= {"OwnershipLost"} or (trimmed and zombie.log()))
