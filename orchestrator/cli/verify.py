@@ -12,6 +12,7 @@ from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.cli import servers
 from orchestrator.cli.options import positive
 from orchestrator.cli.output import print_json
+from orchestrator.errors import ConfigError
 from orchestrator.exit_code import ExitCode
 from orchestrator.operations.textfile import Textfile
 from orchestrator.recovery.loading import Step
@@ -49,6 +50,8 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, and say what was found."""
+    if arguments.chain and arguments.metrics is not None:
+        raise ConfigError("expected --metrics of a comparison with the tables, got --chain, which has its exit status")
     loaded = servers.load_with_kafka()
     if arguments.chain:
         with closing(KafkaBroker.of(loaded)) as broker:

@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import queue
 import signal
-from collections.abc import Callable, Generator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.port import Broker
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import TopicMismatch, Unavailable
+from orchestrator.exit_code import ExitCode
 from orchestrator.recovery.course import Plan
 from orchestrator.recovery.loading import Step, load
 from orchestrator.recovery.recovery import RECOVERING, Namespace
@@ -89,10 +91,10 @@ def load_all(
             _load(settings, each, tell, crash_point)
         return
     steps: Steps = _SPAWN.Queue()
-    with ProcessPoolExecutor(count, _SPAWN, _begin, (steps,)) as pool:
+    with ProcessPoolExecutor(count, _SPAWN, begin, (steps,)) as pool:
         futures = [pool.submit(_load_here, settings, each) for each in work]
         try:
-            _await(futures, steps, tell)
+            await_all(futures, steps, tell)
         except BrokenProcessPool as error:
             raise Unavailable(
                 "expected the processes that load to end by themselves, one was killed: call `saga recover` again"
@@ -101,22 +103,33 @@ def load_all(
             pool.shutdown(cancel_futures=True)
 
 
-def _await(futures: Sequence[Future[None]], steps: "Steps", tell: Callable[[Step], None]) -> None:
-    pending: set[Future[None]] = set(futures)
+def await_all(futures: Sequence[Future[Step]], steps: "Steps", tell: Callable[[Step], None]) -> None:
+    """Tell every step once, though some may still be on their way when their process is done: it says how many."""
+    pending: set[Future[Step]] = set(futures)
+    told: dict[int, Step] = {}
+    over: set[int] = set()
     while pending:
         done, pending = wait(pending, LOOK_S, FIRST_EXCEPTION)
-        _tell_all(steps, tell)
+        for step in (step for step in _arrived(steps) if step.shard not in over):
+            told[step.shard] = _sum(told.get(step.shard), step)
+            tell(step)
         for future in done:
-            future.result()
-    _tell_all(steps, tell)
+            whole = future.result()
+            before = told.get(whole.shard, Step(whole.shard, 0, 0))
+            tell(Step(whole.shard, whole.events - before.events, whole.records - before.records))
+            over.add(whole.shard)
 
 
-def _tell_all(steps: "Steps", tell: Callable[[Step], None]) -> None:
+def _arrived(steps: "Steps") -> Iterator[Step]:
     while True:
         try:
-            tell(steps.get_nowait())
+            yield steps.get_nowait()
         except queue.Empty:
             return
+
+
+def _sum(before: Step | None, step: Step) -> Step:
+    return step if before is None else Step(step.shard, before.events + step.events, before.records + step.records)
 
 
 # ---------------------------------------------------------------- in a process that loads
@@ -125,14 +138,34 @@ _steps: list["Steps"] = []
 """Of this process, if it is one that loads: where it tells how far it is."""
 
 
-def _begin(steps: "Steps") -> None:
+def begin(steps: "Steps") -> None:
+    """The first thing in such a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that began this one
+    steps.cancel_join_thread()  # who does not read them any more is told how many there were
     _steps.append(steps)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _load_here(settings: Settings, planned: Plan) -> None:
+def _end_with_parent() -> None:
+    """A recovery that is killed leaves nobody behind who goes on with what it had planned."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def _load_here(settings: Settings, planned: Plan) -> Step:
+    """Returns what was told in all."""
+    told = Step(planned.shard, 0, 0)
+
+    def tell(step: Step) -> None:
+        nonlocal told
+        told = _sum(told, step)
+        _steps[0].put(step)
+
     with tuned():
-        _load(settings, planned, _steps[0].put, nowhere)
+        _load(settings, planned, tell, nowhere)
+    return told
 
 
 def _load(settings: Settings, planned: Plan, tell: Callable[[Step], None], crash_point: CrashPoint) -> None:
