@@ -16,7 +16,7 @@ from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.cli import servers
 from orchestrator.cli.consent import ask
 from orchestrator.cli.options import moment, positive
-from orchestrator.cli.output import print_json
+from orchestrator.cli.output import print_json, visible
 from orchestrator.cli.terminal import print_table
 from orchestrator.cli.wording import instant
 from orchestrator.client.quarantine import Choice, Kept, Place, Quarantine
@@ -159,6 +159,7 @@ def _lines(kept: Kept) -> list[str]:
     }
     lines = [f"{name:<11}{text}" for name, text in told.items() if text]
     lines += ["", *(f"{name}: {_shown(value)}" for name, value in record.headers if not name.startswith("quarantine_"))]
+    lines = [visible(line) for line in lines]
     return [*lines, "", "no value" if record.value is None else _shown(record.value)]
 
 

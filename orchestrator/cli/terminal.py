@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from orchestrator.cli.output import print_columns
+from orchestrator.cli.output import print_columns, visible
 
 COLOURS: Final = {
     "mark.done": "green",
@@ -41,12 +41,13 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for index, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", no_wrap=index < len(headings) - 1)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(visible(text)) for text in row))
     Console().print(table)
 
 
 def print_text(text: str) -> None:
     """Lines whose marks a terminal shows in colour."""
+    text = "\n".join(map(visible, text.split("\n")))
     if sys.stdout.isatty():
         Console(theme=Theme(COLOURS), highlighter=_Marks()).print(text, markup=False, soft_wrap=True)
     else:

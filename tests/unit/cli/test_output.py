@@ -54,6 +54,22 @@ def test_elsewhere_marks_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "  ✓ withdraw\n"
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_what_anybody_wrote_gives_a_terminal_no_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, is_terminal: bool
+) -> None:
+    """A saga id, a reason, a text: of a record that anybody may have written."""
+    hostile = "t1\x1b]0;owned\x07\x1b[2J\r\u202eback"
+    if is_terminal:
+        show_on_a_terminal(monkeypatch)
+        monkeypatch.setenv("NO_COLOR", "1")
+    print_text(f"the saga\n  {hostile}")
+    shown = r"t1\x1b]0;owned\x07\x1b[2J\r\u202eback"
+    assert capsys.readouterr().out == f"the saga\n  {shown}\n"
+    print_table(("id", "text"), [("t2", hostile)])
+    assert shown in capsys.readouterr().out
+
+
 def test_json_is_one_line_for_programs_and_indented_for_people(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

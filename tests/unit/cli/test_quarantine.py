@@ -67,6 +67,19 @@ def replies(world: World) -> list[OutgoingRecord]:
 ORIGINAL = OutgoingRecord("test.replies", 0, b"s1", HEADERS, b'{\n"balance": 1}')
 
 
+def test_a_record_gives_the_terminal_of_who_shows_it_no_commands(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile: Headers = (("ce_subject", b"s1\x1b[2J"), ("a\x1b[31mname", b"value\r"))
+    record = IncomingRecord(world.topics.replies, 0, 43, 0, b"s1", hostile, b"\x1b]0;owned\x07")
+    world.broker.publish([quarantine_record(world.topics, 0, record, "undecodable", "expected \x1b[8m, got\nthat")])
+    for arguments in (["show", "0/1"], ["list"], ["redrive", "0/1", "--yes"]):
+        assert main(["quarantine", *arguments]) == 0
+        out, _ = capsys.readouterr()
+        assert r"s1\x1b[2J" in out
+        assert not any(ord(sign) < ord(" ") for sign in out if sign != "\n")
+
+
 def test_the_quarantine_is_listed_the_newest_first(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["quarantine", "list"]) == 0
     out, err = capsys.readouterr()
