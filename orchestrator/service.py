@@ -128,6 +128,8 @@ class Service:
             migrate(self._dsn, settings.namespace, settings.shards)
             _log.info("the database was empty and got its tables", namespace=settings.namespace)
         check_meta(self._store.meta(), settings.namespace, settings.shards)
+        if settings.retention_ms is not None:
+            self._store.check_trimming()  # else the process would end when the first saga is old enough
 
     def _warn(self, found: Mapping[str, TopicDescription]) -> None:
         warnings = [*durability_warnings(self._broker.cluster(), found), *self._store.durability_warnings()]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import psycopg
 
 from orchestrator.crashpoints import CrashPoint, nowhere
-from orchestrator.errors import ConfigError, DatabaseNotReady, OwnershipLost, ShardRefused, Unavailable
+from orchestrator.errors import AccessDenied, ConfigError, DatabaseNotReady, OwnershipLost, ShardRefused, Unavailable
 from orchestrator.store import arrays, queries
 from orchestrator.store.connection import (
     LOCK_TIMEOUT_MS,
@@ -78,6 +78,16 @@ class PostgresStore:
         """Warnings for a person, one for each setting of the server with which a committed batch can be lost."""
         with self._connected(READER_SESSION) as connection:
             return check_durability(connection)
+
+    def check_trimming(self) -> None:
+        """Raises ``AccessDenied`` when this user may not delete the rows of closed sagas."""
+        with self._connected(READER_SESSION) as connection:
+            (may_trim,) = connection.execute(_SQL["may_trim"]).fetchone() or (False,)
+        if not may_trim:
+            raise AccessDenied(
+                f"Postgres at {self._server.name}: expected the right to delete rows of saga.sagas, saga.events and "
+                f"saga.incidents, since SAGA_RETENTION is set, got none: grant it, or run without SAGA_RETENTION"
+            )
 
     @waiting()
     def shard(self, shard: int, state: DatabaseState = "ready") -> ShardStore:

@@ -254,6 +254,12 @@ order by s.ended_ms
 limit %(limit)s::integer;
 
 
+-- name: may_trim
+-- Whether this user may delete the rows of closed sagas.
+select bool_and(has_table_privilege('saga.' || name, 'delete'))
+from unnest(array['sagas', 'events', 'incidents']) as name;
+
+
 -- name: lock_definitions
 -- Every process fills the cache at its start: one after the other. The table is the only lock of that transaction.
 lock table saga.definitions in share row exclusive mode;

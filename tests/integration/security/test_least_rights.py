@@ -12,7 +12,9 @@ import pytest
 
 from orchestrator import Participant, PostgresInbox
 from orchestrator.broker.kafka import KafkaBroker
+from orchestrator.errors import AccessDenied
 from orchestrator.exit_code import ExitCode
+from orchestrator.service import build
 from orchestrator.settings import load
 from orchestrator.wire.record import OutgoingRecord
 from tests.integration.cli.conftest import SHARDS, imported, running
@@ -92,6 +94,11 @@ def test_a_transfer_runs_with_exactly_the_rights_that_are_printed(
         redriven = saga_as(roles.operator, "quarantine", "redrive", "--since", "1h", "--yes")
     assert (started.status, started.out) == (0, "t1 completed: balance=12.5\n")
     assert (redriven.status, redriven.err) == (0, "")
+    trimming = load(
+        {"SAGA_NAMESPACE": namespace, "SAGA_SHARDS": str(SHARDS), "SAGA_RETENTION": "1s", **roles.orchestrator}
+    )
+    with closing(build(trimming)) as service, pytest.raises(AccessDenied, match="since SAGA_RETENTION is set"):
+        service.check()
     owner.execute(TRIMMING.replace("saga_orchestrator", f"{namespace}_orchestrator").encode())
     with everything_runs(roles, namespace, file, SAGA_RETENTION="1s"):
         until(lambda: saga_as(roles.orchestrator, "show", "t1").status == ExitCode.NOT_FOUND)
