@@ -10,6 +10,10 @@ PYTHON :=
 # a quarter more time for the same work (bench.core).
 SYSTEM_PYTHON := /usr/bin/python3
 ARGS :=
+# Python keeps what it has compiled beside the sources, also where the environment says otherwise, as containers often do:
+# else pytest rewrites the assertions of every test module at each run, a quarter of what `make test-unit` takes, and each
+# process that a test starts compiles the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Tests of whole systems, which take minutes: `make test-systems`.
 SYSTEMS := tests/acceptance/faults tests/acceptance/test_chaos.py tests/acceptance/test_deploy.py \
 	tests/integration/security tests/integration/cli/test_connector.py tests/integration/cli/test_processes.py
@@ -18,6 +22,8 @@ SCENARIOS := tests/acceptance/scenarios
 # How often `make test-crash` kills the orchestrator at each of its crash points, `make test-recovery` drops the database,
 # `make test-restarts` restarts the broker.
 REPEAT := 1
+# Folders whose every test needs servers: tests/servers.py marks them so. `make test-unit` need not even import them.
+WITH_SERVERS := tests/integration tests/acceptance
 # A minute or more of computing: the simulator is tested apart from what it tests.
 SEEDED := tests/simulation/test_seeded_bugs.py
 # `make chaos`: how many transfers and kills; after how many minutes nothing new is begun (empty: never); what the faults
@@ -59,7 +65,7 @@ test: $(STAMP)
 	$(BIN)/pytest $(addprefix --ignore=,$(SYSTEMS) $(SCENARIOS) $(SEEDED)) $(ARGS)
 
 test-unit: $(STAMP)
-	$(BIN)/pytest -m "not integration and not slow" $(ARGS)
+	$(BIN)/pytest -m "not integration and not slow" $(addprefix --ignore=,$(WITH_SERVERS)) $(ARGS)
 
 test-integration: $(STAMP)
 	$(BIN)/pytest -m integration --ignore=$(SCENARIOS) $(ARGS)

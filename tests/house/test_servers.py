@@ -1,12 +1,22 @@
-"""Where the servers of a test run come from, and in which order."""
+"""Where the servers of a test run come from, in which order, and which tests need them."""
 
+import re
 from collections.abc import Callable
 
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from tests.servers import DATABASE_VARIABLE, KAFKA_VARIABLE, Source, choose, container_environment, serve
+from tests.page import ROOT
+from tests.servers import (
+    DATABASE_VARIABLE,
+    KAFKA_VARIABLE,
+    WITH_SERVERS,
+    Source,
+    choose,
+    container_environment,
+    serve,
+)
 
 BOTH = {KAFKA_VARIABLE: "kafka:9092", DATABASE_VARIABLE: "postgresql://postgres"}
 
@@ -49,6 +59,12 @@ def test_a_broker_in_a_container_has_the_settings_of_the_local_one() -> None:
     assert variables["KAFKA_CONTROLLER_QUORUM_VOTERS"] == "1@localhost:9093"
     assert variables["KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS"] == "1000"
     assert variables["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
+
+
+def test_the_folders_that_make_test_unit_passes_over_are_those_whose_tests_are_marked() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (folders,) = re.findall(r"^WITH_SERVERS := (.*)$", makefile, re.MULTILINE)
+    assert [ROOT / folder for folder in folders.split()] == WITH_SERVERS
 
 
 @pytest.mark.integration
