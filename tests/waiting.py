@@ -1,8 +1,8 @@
-"""Waiting for what another process does.
+"""Waiting for what another process does, or a thread of the product.
 
 A process of its own (an orchestrator, a server, a supervised child) tells nobody here what it has come to: there is no
-event to wait for, so it is asked again and again, with pauses in which it gets the processor. Within one process a
-test waits for an event instead.
+event to wait for, so it is asked again and again, with pauses in which it gets the processor. So is a runner's thread,
+which has nothing to tell a test; where there is an event, a test waits for that.
 """
 
 import time

@@ -1,5 +1,6 @@
 """What the compiler says of the planted mistakes: for authors who run no type checker, and of what none can see."""
 
+import functools
 import importlib
 import re
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ def sagas_of(name: str) -> dict[str, AnySaga]:
     }
 
 
+@functools.cache
 def problems_of(definition: AnySaga) -> tuple[Problem, ...]:
     with pytest.raises(DefinitionError) as caught:
         definition.compile()

@@ -1,7 +1,6 @@
 """The threads of a process: one that hangs in the database is freed, one that waits does not oversleep."""
 
 import threading
-from time import monotonic
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,8 +15,7 @@ from orchestrator.shard.runner import NOT_RUNNING, PAUSE_MAX_S, Runner, pause_s
 from orchestrator.store.memory import Failure
 from orchestrator.store.port import ShardStore
 from tests.unit.shard.world import Process, World
-
-PATIENCE_S = 60.0
+from tests.waiting import PATIENCE_S, until
 
 
 def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,10 +28,8 @@ def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monke
     world.start("s1")
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
-    until = monotonic() + PATIENCE_S
-    while not world.steps():
-        assert monotonic() < until
-        assert thread.is_alive()
+    until(lambda: world.steps() or not thread.is_alive())
+    assert thread.is_alive()
     running = runner.status()
     assert (running.joined, [shard.owned for shard in running.shards]) == (True, [True])
     runner.stop()
@@ -52,9 +48,7 @@ def test_housekeeping_that_hangs_in_the_database_holds_up_no_shard_and_no_end() 
     thread.start()
     assert world.store.hanging.wait(PATIENCE_S)
     asked = world.start("s1", saga="unknown")  # so the shard reads the definitions itself
-    until = monotonic() + PATIENCE_S
-    while asked not in world.answers():
-        assert monotonic() < until
+    until(lambda: asked in world.answers())
     assert world.store.definitions() == []
     runner.stop()
     thread.join(PATIENCE_S)
@@ -70,9 +64,7 @@ def test_definitions_that_hang_on_their_way_into_the_cache_are_saved_later(monke
     runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
-    until = monotonic() + PATIENCE_S
-    while not world.store.definitions():
-        assert monotonic() < until
+    until(world.store.definitions)
     runner.stop()
     thread.join(PATIENCE_S)
     assert world.store.hanging.is_set()
@@ -92,12 +84,9 @@ def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(mo
     assert world.store.hanging.wait(PATIENCE_S)
     assert runner.status().stuck == ()
     monkeypatch.setattr(module, "STUCK_S", 0.2)
-    until = monotonic() + PATIENCE_S
-    while "shard-0" not in runner.status().stuck:  # and who waits for its turn beside it
-        assert monotonic() < until
+    until(lambda: "shard-0" in runner.status().stuck)  # and who waits for its turn beside it
     monkeypatch.setattr(module, "HANG_S", 0.0)  # so it is freed
-    while runner.status().stuck:
-        assert monotonic() < until
+    until(lambda: not runner.status().stuck)
     runner.stop()
     thread.join(PATIENCE_S)
 

@@ -5,6 +5,7 @@ dropped was killed.
 """
 
 import copy
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,12 @@ class Killed(BaseException):
     """A crash point was reached: the process is gone, and no handler of it runs."""
 
 
+@functools.cache
+def compiled_transfer() -> Blueprint:
+    """The example's blueprint, compiled once for all worlds."""
+    return money_transfer.compile()
+
+
 class World:
     """Everything outside of the orchestrator's processes, and the processes."""
 
@@ -62,7 +69,7 @@ class World:
         self.store = MemoryStore(NAMESPACE, shards)
         self.broker = MemoryBroker(self.cluster, self.topics)
         self.broker.create([*namespace_topics(self.topics, shards), command_topic("bank", COMMAND_PARTITIONS)])
-        self.blueprint = blueprint or money_transfer.compile()
+        self.blueprint = blueprint or compiled_transfer()
         self.deploy(self.blueprint)
         self.closed = {"closed"}
         """Accounts that the bank does not know."""
