@@ -169,25 +169,37 @@ def binary(name: str) -> Path:
 
 def _admit(user: str, *paths: Path) -> None:
     """As root: make the user, when there is none, and let it pass through the folders above these paths."""
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        try:
-            subprocess.run(
-                ["useradd", "--system", "--no-create-home", user],  # noqa: S607 - its folder differs between systems
-                check=True,
-                text=True,
-                capture_output=True,
-            )
-        except (FileNotFoundError, subprocess.CalledProcessError) as error:
-            message = (
-                f"expected a system user {user}, because Postgres refuses to run as root, got `{error}` from useradd: "
-                f"create the user, or run as another user than root"
-            )
-            raise ConfigError(message) from error
+    if not _is_known(user):
+        _make(user)
     for path in paths:
         for folder in (path, *path.absolute().parents):
             mode = stat.S_IMODE(folder.stat().st_mode)
             # Passing through is no reading: others still cannot list a folder that was closed to them.
             if not mode & stat.S_IXOTH:
                 folder.chmod(mode | stat.S_IXOTH)
+
+
+def _is_known(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _make(user: str) -> None:
+    try:
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", user],  # noqa: S607 - its folder differs between systems
+            check=True,
+            text=True,
+            capture_output=True,
+        )
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        if _is_known(user):  # another stack, started at the same time, was first
+            return
+        message = (
+            f"expected a system user {user}, because Postgres refuses to run as root, got `{error}` from useradd: "
+            f"create the user, or run as another user than root"
+        )
+        raise ConfigError(message) from error
