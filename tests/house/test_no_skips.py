@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -57,51 +61,94 @@ CLOSING_LINES = {
 
 
 TARGETS = ["check", "test-systems", "test"]
-
-
-def up_to(target: str) -> list[str]:
-    """What is run when this one fails."""
-    return TARGETS[: TARGETS.index(target) + 1]
+PASSED = "===== 12 passed in 3.21s ====="
+SECONDS = 60
+MAKE = """#!/bin/sh
+echo "$1" >> targets
+[ ! -e "fail-$1" ] || exit 2
+case "$1" in
+test-systems) : > meeting ;;
+test) : < meeting ;;
+esac
+[ ! -e "hang-$1" ] || exec sleep 3600
+[ "$1" = check ] || cat "$1"
+"""
+"""Notes its target, and prints a file; the two that run side by side meet at a pipe, where one alone would wait."""
 
 
 @pytest.fixture
 def ci(tmp_path: Path) -> Path:
-    """`.ci/run` in a repository whose `make` is ours: it notes its target, and prints a file."""
+    """`.ci/run` in a repository whose `make` is ours."""
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
     make = tmp_path / "bin" / "make"
     make.parent.mkdir()
-    make.write_text('#!/bin/sh\necho "$1" >> targets\n[ ! -e "fail-$1" ] || exit 2\n[ "$1" = check ] || cat "$1"\n')
+    make.write_text(MAKE)
     make.chmod(0o755)
+    os.mkfifo(tmp_path / "meeting")
     for target in TARGETS[1:]:
-        (tmp_path / target).write_text("collected 12 items\n\n===== 12 passed in 3.21s =====\n")
+        (tmp_path / target).write_text(f"collected by {target}\n\n{PASSED}\n")
     return tmp_path
 
 
-def run_ci(directory: Path) -> "subprocess.CompletedProcess[str]":
+def start_ci(directory: Path) -> "subprocess.Popen[str]":
     path = f"{directory / 'bin'}:{os.environ['PATH']}"
     command = [directory / ".ci" / "run"]
-    return subprocess.run(command, env={"PATH": path}, cwd="/", capture_output=True, text=True, check=False)
+    return subprocess.Popen(
+        command, env={"PATH": path}, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def run_ci(directory: Path) -> tuple[int, str, str]:
+    """Its exit status, what it printed, and its errors."""
+    process = start_ci(directory)
+    printed, errors = process.communicate(timeout=SECONDS)
+    return process.returncode, printed, errors
 
 
 @pytest.mark.parametrize("target", TARGETS[1:])
 @pytest.mark.parametrize("closing", CLOSING_LINES)
 def test_ci_wants_a_closing_line_with_passed_tests_alone(ci: Path, closing: str, target: str) -> None:
-    (ci / target).write_text(f"collected 12 items\n\n{closing}\n")
-    result = run_ci(ci)
-    assert result.returncode == CLOSING_LINES[closing]
-    if result.returncode == 0:
-        assert result.stdout.splitlines()[-1] == (
-            closing if target == TARGETS[-1] else "===== 12 passed in 3.21s ====="
-        )
+    (ci / target).write_text(f"collected by {target}\n\n{closing}\n")
+    status, printed, errors = run_ci(ci)
+    assert status == CLOSING_LINES[closing]
+    if status == 0:
+        assert printed.splitlines()[-1] == (closing if target == "test" else PASSED)
     else:
-        assert result.stderr.startswith("expected ")
-    ran = TARGETS if result.returncode == 0 else up_to(target)
-    assert (ci / "targets").read_text().split() == ran
+        assert errors.startswith("expected ")
+    assert sorted((ci / "targets").read_text().split()) == sorted(TARGETS)
 
 
-@pytest.mark.parametrize("failing", TARGETS)
-def test_ci_fails_when_a_target_fails(ci: Path, failing: str) -> None:
+def test_ci_shows_both_logs_one_after_the_other(ci: Path) -> None:
+    shown = [f"make {target}:\ncollected by {target}\n\n{PASSED}\n" for target in TARGETS[1:]]
+    assert run_ci(ci)[1].endswith(f"{''.join(shown)}{PASSED}\n")
+
+
+def test_ci_goes_no_further_than_a_check_that_fails(ci: Path) -> None:
+    (ci / "fail-check").touch()
+    assert run_ci(ci)[0] == 2
+    assert (ci / "targets").read_text().split() == ["check"]
+
+
+@pytest.mark.parametrize("failing", TARGETS[1:])
+def test_ci_fails_when_either_target_fails_and_shows_the_other_too(ci: Path, failing: str) -> None:
+    (other,) = {*TARGETS[1:]} - {failing}
     (ci / f"fail-{failing}").touch()
-    assert run_ci(ci).returncode == 2
-    assert (ci / "targets").read_text().split() == up_to(failing)
+    (ci / "meeting").unlink()
+    (ci / "meeting").touch()  # one of them does not come
+    status, printed, errors = run_ci(ci)
+    assert (status, errors) == (2, f"expected make {failing} to succeed, got exit status 2\n")
+    assert f"collected by {other}" in printed
+
+
+def test_ci_that_is_ended_leaves_nothing_running(ci: Path) -> None:
+    for target in TARGETS[1:]:
+        (ci / f"hang-{target}").touch()
+    process = start_ci(ci)
+    bash = psutil.Process(process.pid)
+    until(lambda: [child.name() for child in bash.children()] == ["sleep", "sleep"])
+    children = bash.children()
+    process.terminate()
+    process.communicate(timeout=SECONDS)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert psutil.wait_procs(children, SECONDS)[1] == []
