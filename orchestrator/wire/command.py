@@ -11,9 +11,6 @@ from orchestrator.wire.avro import codec_for
 from orchestrator.wire.body import Body, body_of
 from orchestrator.wire.headers import (
     ATTEMPT,
-    AVRO,
-    CONTENT_TYPE,
-    DATASCHEMA,
     EXPIRES,
     ID,
     REPLYPARTITION,
@@ -28,6 +25,7 @@ from orchestrator.wire.headers import (
     UNDOES,
     VERSION,
     HeaderReader,
+    avro_headers,
     source_of,
     time_header,
     whole_header,
@@ -95,8 +93,7 @@ class CommandTemplate:
             VERSION,
             (TYPE, message_type.encode()),
             (SOURCE, source_of(topics.namespace, shard)),
-            (CONTENT_TYPE, AVRO.encode()),
-            (DATASCHEMA, self._codec.schema_id.encode()),
+            *avro_headers(self._codec.schema_id),
             (REPLYTO, topics.replies.encode()),
             (REPLYPARTITION, whole_header(shard)),
         )

@@ -69,6 +69,23 @@ def whole_header(value: int) -> bytes:
     return b"%d" % value
 
 
+def envelope(event_id: str, message_type: str, source: bytes, subject: bytes, time_ms: int) -> Headers:
+    """What every message begins with: who says what of which saga, and when."""
+    return (
+        VERSION,
+        (ID, event_id.encode()),
+        (TYPE, message_type.encode()),
+        (SOURCE, source),
+        (SUBJECT, subject),
+        (TIME, time_header(time_ms)),
+    )
+
+
+def avro_headers(schema_id: str) -> Headers:
+    """Of a message whose body is Avro, written with this schema."""
+    return ((CONTENT_TYPE, AVRO.encode()), (DATASCHEMA, schema_id.encode()))
+
+
 def source_of(namespace: str, shard: int) -> bytes:
     """``/{namespace}/{shard}``: the ``ce_source`` of what an orchestrator writes."""
     return f"/{namespace}/{shard}".encode()

@@ -7,26 +7,13 @@ from orchestrator.blueprint.values import RECORD_NAME, Data
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
 from orchestrator.wire.body import AvroBody, body_of, decode_body
-from orchestrator.wire.headers import (
-    AVRO,
-    CONTENT_TYPE,
-    DATASCHEMA,
-    ID,
-    SOURCE,
-    SUBJECT,
-    TIME,
-    TYPE,
-    VERSION,
-    HeaderReader,
-    source_of,
-    time_header,
-)
-from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
+from orchestrator.wire.headers import SUBJECT, HeaderReader, avro_headers, envelope, source_of
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.schemas import own_schema
 from orchestrator.wire.topics import Topics
 
 OUTCOME: Final = codec_for(own_schema("outcome"))
-_BODY: Final = ((CONTENT_TYPE, AVRO.encode()), (DATASCHEMA, OUTCOME.schema_id.encode()))
+_BODY: Final = avro_headers(OUTCOME.schema_id)
 
 ANSWERED: Final = "saga.RequestAnswered"
 ENDED: Final = "saga.SagaEnded"
@@ -71,16 +58,8 @@ def outcome_record(topics: Topics, shard: int, outcome: Outcome, time_ms: int) -
     """The record of ``outcome``, on the shard's own partition."""
     message_type, event_id, data = _data_of(outcome)
     saga_id = outcome.saga_id.encode()
-    headers: Headers = (
-        VERSION,
-        (ID, event_id.encode()),
-        (TYPE, message_type.encode()),
-        (SOURCE, source_of(topics.namespace, shard)),
-        (SUBJECT, saga_id),
-        (TIME, time_header(time_ms)),
-        *_BODY,
-    )
-    return OutgoingRecord(topics.outcomes, shard, saga_id, headers, OUTCOME.encode(data))
+    headers = envelope(event_id, message_type, source_of(topics.namespace, shard), saga_id, time_ms)
+    return OutgoingRecord(topics.outcomes, shard, saga_id, (*headers, *_BODY), OUTCOME.encode(data))
 
 
 def _data_of(outcome: Outcome) -> tuple[str, str, Data]:

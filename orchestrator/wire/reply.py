@@ -15,24 +15,18 @@ from orchestrator.wire.body import Body, body_of, decode_body
 from orchestrator.wire.command import ReceivedCommand
 from orchestrator.wire.headers import (
     ATTEMPT,
-    AVRO,
     COMMANDID,
-    CONTENT_TYPE,
-    DATASCHEMA,
-    ID,
     NOEFFECT,
     OUTCOME,
     RETRYABLE,
     RETRYAFTERMS,
     SKIPPED,
-    SOURCE,
     SUBJECT,
-    TIME,
     TRACEPARENT,
     TYPE,
-    VERSION,
     HeaderReader,
-    time_header,
+    avro_headers,
+    envelope,
     whole_header,
 )
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord
@@ -108,19 +102,15 @@ def reply_record(command: ReceivedCommand, answer: Answer, time_ms: int) -> Outg
     assert reply_type is not None, "a rejection has a type"
     participant = command.type.rpartition(".")[0]
     event = f"progress/{time_ms}" if answer.outcome == "progress" else answer.outcome
+    event_id = f"{command.command_id}/{command.attempt}/{event}"
     headers = [
-        VERSION,
-        (ID, f"{command.command_id}/{command.attempt}/{event}".encode()),
-        (TYPE, reply_type.encode()),
-        (SOURCE, f"/{participant}".encode()),
-        (SUBJECT, command.saga_id.encode()),
-        (TIME, time_header(time_ms)),
+        *envelope(event_id, reply_type, f"/{participant}".encode(), command.saga_id.encode(), time_ms),
         (COMMANDID, command.command_id.encode()),
         (ATTEMPT, whole_header(command.attempt)),
         (OUTCOME, answer.outcome.encode()),
     ]
     if answer.schema_id is not None:
-        headers += [(CONTENT_TYPE, AVRO.encode()), (DATASCHEMA, answer.schema_id.encode())]
+        headers += avro_headers(answer.schema_id)
     if answer.skipped:
         headers.append((SKIPPED, b"true"))
     if answer.outcome == "failed":

@@ -7,26 +7,15 @@ from orchestrator.blueprint.values import RECORD_NAME, Data
 from orchestrator.errors import MessageRejected
 from orchestrator.wire.avro import codec_for
 from orchestrator.wire.body import AvroBody, Body, JsonBody, body_of, decode_body
-from orchestrator.wire.headers import (
-    AVRO,
-    CONTENT_TYPE,
-    DATASCHEMA,
-    ID,
-    SOURCE,
-    SUBJECT,
-    TIME,
-    TYPE,
-    VERSION,
-    HeaderReader,
-    time_header,
-)
+from orchestrator.wire.headers import ID, SUBJECT, TYPE, HeaderReader, avro_headers, envelope
 from orchestrator.wire.partition import partition_of
-from orchestrator.wire.record import Headers, IncomingRecord, OutgoingRecord
+from orchestrator.wire.record import IncomingRecord, OutgoingRecord
 from orchestrator.wire.schemas import own_schema
 from orchestrator.wire.topics import Topics
 from orchestrator.wire.tree import parse_json
 
 REQUEST: Final = codec_for(own_schema("request"))
+_BODY: Final = avro_headers(REQUEST.schema_id)
 
 START: Final = "saga.StartSaga"
 CANCEL: Final = "saga.CancelSaga"
@@ -69,18 +58,9 @@ def request_record(topics: Topics, shards: int, request: Request, time_ms: int) 
     """
     message_type, data = _data_of(request)
     saga_id = request.saga_id.encode()
-    headers: Headers = (
-        VERSION,
-        (ID, request.request_id.encode()),
-        (TYPE, message_type.encode()),
-        (SOURCE, f"/{topics.namespace}".encode()),
-        (SUBJECT, saga_id),
-        (TIME, time_header(time_ms)),
-        (CONTENT_TYPE, AVRO.encode()),
-        (DATASCHEMA, REQUEST.schema_id.encode()),
-    )
+    headers = envelope(request.request_id, message_type, f"/{topics.namespace}".encode(), saga_id, time_ms)
     partition = partition_of(request.saga_id, shards)
-    return OutgoingRecord(topics.requests, partition, saga_id, headers, REQUEST.encode(data))
+    return OutgoingRecord(topics.requests, partition, saga_id, (*headers, *_BODY), REQUEST.encode(data))
 
 
 def _data_of(request: Request) -> tuple[str, Data]:

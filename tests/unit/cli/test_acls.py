@@ -5,19 +5,24 @@ import json
 import pytest
 
 from examples.money_transfer.saga import money_transfer
+from orchestrator.blueprint.model import Blueprint
 from orchestrator.cli import acls
 from orchestrator.cli.main import main
 
 FILE = "saga.py"
 
 
+def compile_file(path: str, name: str | None) -> list[Blueprint]:
+    assert (path, name) == (FILE, None)
+    return [money_transfer.compile()]
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGA_KAFKA", "kafka-1:9092")
     monkeypatch.setenv("SAGA_NAMESPACE", "shop")
-    # Compiling a file takes two processes and is tested with `saga compile`.
-    compiled = {(FILE, None): [money_transfer.compile()]}
-    monkeypatch.setattr(acls, "compile_file", lambda file, name: compiled[str(file), name])
+    # Compiling a file takes two processes, and is tested with `saga compile`.
+    monkeypatch.setattr(acls, "compile_file", compile_file)
 
 
 def test_each_role_has_a_principal_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
