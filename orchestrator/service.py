@@ -20,10 +20,10 @@ from orchestrator.shard.intake import Intake
 from orchestrator.shard.limits import Limits
 from orchestrator.shard.loop import Bounds
 from orchestrator.shard.meter import UNMEASURED, Meter
-from orchestrator.shard.ownership import Plant
 from orchestrator.shard.records import Records
 from orchestrator.shard.runner import NOT_RUNNING, Runner, Status
 from orchestrator.shard.sagas import Sagas
+from orchestrator.shard.shard import Plant
 from orchestrator.store.meta import check_meta
 from orchestrator.store.migrate import has_tables, migrate
 from orchestrator.store.port import ShardStore

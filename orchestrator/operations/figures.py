@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from orchestrator.clock import now_ms
 from orchestrator.operations.report import GAUGE, Family, Labels, Report
 from orchestrator.shard.meter import BatchFigures
-from orchestrator.shard.ownership import ShardStatus
 from orchestrator.shard.runner import Status
+from orchestrator.shard.shard import ShardStatus
 from orchestrator.wire.quarantine import REASONS
 
 SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

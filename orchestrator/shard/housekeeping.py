@@ -10,7 +10,7 @@ from orchestrator.broker.port import Broker, InputPosition
 from orchestrator.crashpoints import CrashPoint, nowhere
 from orchestrator.errors import OrchestratorError
 from orchestrator.shard.catalogue import Catalogue
-from orchestrator.shard.ownership import Shard
+from orchestrator.shard.shard import Shard
 from orchestrator.store.port import Store
 from orchestrator.telemetry import logger
 

@@ -14,8 +14,8 @@ from typing import Final
 from orchestrator.clock import now_ms
 from orchestrator.errors import OrchestratorError, Unavailable
 from orchestrator.shard.housekeeping import Housekeeping
-from orchestrator.shard.ownership import Plant, Shard, ShardStatus
 from orchestrator.shard.relay import Relay
+from orchestrator.shard.shard import Plant, Shard, ShardStatus
 from orchestrator.telemetry import logger
 from orchestrator.turns import computing
 

@@ -11,9 +11,9 @@ from orchestrator.shard.batch import Draft, Head
 from orchestrator.shard.decider import Decider
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.loop import Loop
-from orchestrator.shard.ownership import Shard
 from orchestrator.shard.relay import RelayStatus
 from orchestrator.shard.retention import Retention
+from orchestrator.shard.shard import Shard
 from orchestrator.shard.takeover import Ownership, Ports
 from orchestrator.shard.timers import Timers
 from tests.simulation.seeded.registry import bug, sought

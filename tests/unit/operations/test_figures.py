@@ -9,8 +9,8 @@ from orchestrator.clock import now_ms
 from orchestrator.errors import DatabaseBehind
 from orchestrator.operations.figures import Figures
 from orchestrator.operations.report import Report, text
-from orchestrator.shard.ownership import ShardStatus
 from orchestrator.shard.runner import NOT_RUNNING, Status
+from orchestrator.shard.shard import ShardStatus
 from orchestrator.wire.quarantine import REASONS
 from tests.unit.shard.world import Process, World, reasons
 

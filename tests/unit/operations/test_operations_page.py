@@ -5,8 +5,8 @@ import re
 from orchestrator.operations.figures import Figures
 from orchestrator.operations.report import text
 from orchestrator.operations.supervisor import Supervisor
-from orchestrator.shard.ownership import ShardStatus
 from orchestrator.shard.runner import Status
+from orchestrator.shard.shard import ShardStatus
 from tests.page import Page, codes
 
 PAGE = Page("docs/operations.md")

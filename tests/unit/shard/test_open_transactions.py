@@ -5,7 +5,7 @@ import pytest
 from orchestrator.broker.memory import CommitFault, MemoryBroker
 from orchestrator.broker.memory.log import Status
 from orchestrator.errors import FooterMissing, JournalUnsettled, OwnershipLost
-from orchestrator.shard.ownership import REFUSED_PAUSE_MS, RETAKE_PAUSE_MS
+from orchestrator.shard.shard import REFUSED_PAUSE_MS, RETAKE_PAUSE_MS
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.topics import Topics
 from tests.unit.shard.test_takeover import after_some_work, crash_at, refused

@@ -10,8 +10,8 @@ from orchestrator.errors import AccessDenied
 from orchestrator.shard import runner as module
 from orchestrator.shard.housekeeping import Housekeeping
 from orchestrator.shard.loop import Decide
-from orchestrator.shard.ownership import Plant
 from orchestrator.shard.runner import NOT_RUNNING, PAUSE_MAX_S, Runner, pause_s
+from orchestrator.shard.shard import Plant
 from orchestrator.store.memory import Failure
 from orchestrator.store.port import ShardStore
 from tests.unit.shard.world import Process, World

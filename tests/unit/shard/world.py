@@ -26,10 +26,10 @@ from orchestrator.shard.intake import Intake
 from orchestrator.shard.limits import Limits
 from orchestrator.shard.loop import Bounds
 from orchestrator.shard.meter import UNMEASURED, Meter
-from orchestrator.shard.ownership import Plant, Shard
 from orchestrator.shard.records import Records
 from orchestrator.shard.relay import Relay
 from orchestrator.shard.sagas import Sagas
+from orchestrator.shard.shard import Plant, Shard
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.port import GENESIS, ShardStore
 from orchestrator.wire import chain, definitions, journal, outcome, reply, request
