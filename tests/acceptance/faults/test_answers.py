@@ -16,8 +16,9 @@ from orchestrator.wire.command import parse_command
 from orchestrator.wire.headers import CONTENT_TYPE, JSON
 from orchestrator.wire.reply import Answer, reply_record
 from tests.acceptance.faults.deposit import Deposit, Receipt, Wish, deposit
-from tests.acceptance.faults.town import ALL, PATIENCE_S, SHARDS, Town
-from tests.waiting import until
+from tests.acceptance.faults.stage import SHARDS
+from tests.acceptance.faults.town import ALL, Town
+from tests.waiting import PATIENCE_S, until
 
 COMMANDS = "faultbank.commands"
 WISH = Wish(account="alice", amount=Decimal(5))

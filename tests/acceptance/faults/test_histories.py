@@ -14,7 +14,9 @@ from examples.money_transfer.saga import money_transfer
 from orchestrator.broker.kafka import KafkaBroker
 from orchestrator.broker.topology import namespace_topics
 from orchestrator.local.postgres import binary
-from tests.acceptance.faults.town import ALL, SHARDS, Orchestrator, Town
+from tests.acceptance.faults.orchestrator_process import Orchestrator
+from tests.acceptance.faults.stage import SHARDS
+from tests.acceptance.faults.town import ALL, Town
 from tests.page import Page
 from tests.waiting import until
 

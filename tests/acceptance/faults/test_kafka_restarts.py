@@ -7,7 +7,9 @@ import pytest
 
 from chaos.listeners import ALMOST_ALWAYS_LED
 from orchestrator.errors import OutcomeTimeout
-from tests.acceptance.faults.town import COMMANDS, Orchestrator, Stage, Town, stage_in
+from tests.acceptance.faults.orchestrator_process import Orchestrator
+from tests.acceptance.faults.stage import Stage, stage_in
+from tests.acceptance.faults.town import COMMANDS, Town
 from tests.servers import new_directory
 from tests.waiting import until
 

@@ -4,8 +4,8 @@ from contextlib import closing
 
 from chaos.proxy import Way, proxy_to
 from orchestrator.broker.kafka import KafkaBroker
-from tests.acceptance.faults.town import ALL, FENCED, PATIENCE_S, Town
-from tests.waiting import until
+from tests.acceptance.faults.town import ALL, FENCED, Town
+from tests.waiting import PATIENCE_S, until
 
 
 def test_an_end_of_transaction_that_was_held_back_ends_no_later_one(town: Town) -> None:

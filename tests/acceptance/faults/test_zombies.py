@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from chaos.proxy import Way, proxy_to
-from tests.acceptance.faults.town import ALL, FENCED, PATIENCE_S, Orchestrator, Town
-from tests.waiting import until
+from tests.acceptance.faults.orchestrator_process import Orchestrator
+from tests.acceptance.faults.town import ALL, FENCED, Town
+from tests.waiting import PATIENCE_S, until
 
 STOPPING = [sys.executable, str(Path(__file__).with_name("stopping.py"))]
 """The command `saga`, which stops at a crash point."""

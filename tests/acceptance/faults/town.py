@@ -1,121 +1,39 @@
-"""What every schedule of faults is tried on: a namespace and its database, on servers and a bank that all share.
+"""What every schedule of faults is tried on: a namespace and its database, on a stage.
 
 The oracle is the demo's: a read_committed watcher of every topic, and the audit of what it saw.
 """
 
-import json
-import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 
 import psycopg
 
-from chaos.listeners import Listeners
 from chaos.verdict import zombies
 from demo import accounts
 from demo.audit import Audit, audit
-from demo.system import EXAMPLE, SAGA, Service, System, SystemOptions
+from demo.system import SAGA
 from demo.watcher import Watcher
 from examples.money_transfer.saga import Receipt, money_transfer
-from orchestrator.broker.kafka import KafkaBroker
-from orchestrator.broker.topology import command_topic
 from orchestrator.client.client import Client
 from orchestrator.client.deployment import deploy
 from orchestrator.client.handle import Handle
 from orchestrator.definition.decorator import AnySaga
 from orchestrator.errors import Compensated, Unavailable
-from orchestrator.local.ports import HOST
 from orchestrator.settings import Settings
 from orchestrator.store.migrate import migrate
 from orchestrator.wire.record import IncomingRecord
 from orchestrator.wire.topics import Topics
-from tests.acceptance.faults.cluster import cluster_in
-from tests.acceptance.faults.kafka_proxy import KafkaProxy, kafka_proxy
+from tests.acceptance.faults.orchestrator_process import Orchestrator
+from tests.acceptance.faults.stage import SHARDS, Stage
+from tests.waiting import PATIENCE_S
 
-SHARDS = 2
 ALL = frozenset(range(SHARDS))
-SESSION_MS = 1_000
 COMMANDS = "bank.commands"
-PATIENCE_S = 60.0
 FENCED = {47, 90}
 """Kafka's INVALID_PRODUCER_EPOCH and PRODUCER_FENCED."""
-
-
-@dataclass
-class Stage:
-    """The servers, the bank, and a second way to Kafka that can hold things back."""
-
-    system: System
-    bank: Service
-    database: str
-    kafka_proxies: Sequence[KafkaProxy]
-    """To each broker one."""
-    towns: int = 0
-
-    @property
-    def kafka(self) -> str:
-        return self.system.stack.kafka
-
-    @property
-    def kafka_proxy(self) -> KafkaProxy:
-        """That of the only broker."""
-        (proxy,) = self.kafka_proxies
-        return proxy
-
-    @property
-    def proxied_kafka(self) -> str:
-        return ",".join(f"{HOST}:{proxy.port}" for proxy in self.kafka_proxies)
-
-
-@contextmanager
-def stage_in(
-    directory: Path,
-    kafka_settings: Mapping[str, str] | None = None,
-    *,
-    postgres_settings: Mapping[str, str] | None = None,
-    brokers: int = 1,
-) -> Generator[Stage]:
-    """Start everything; each broker has two listeners, of which one leads through its proxy.
-
-    ``kafka_settings`` and ``postgres_settings`` are the servers' beside ours. Of three brokers each has a copy of
-    everything.
-    """
-    places = [Listeners() for _ in range(brokers)]
-    settings = {
-        **places[0].settings,
-        "group.min.session.timeout.ms": str(SESSION_MS),
-        # The protocol of KIP-848 takes its session from the broker.
-        "group.consumer.min.session.timeout.ms": str(SESSION_MS),
-        "group.consumer.session.timeout.ms": str(2 * SESSION_MS),
-        "group.consumer.min.heartbeat.interval.ms": "200",
-        "group.consumer.heartbeat.interval.ms": "300",
-        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-        **(kafka_settings or {}),
-    }
-    options = SystemOptions(
-        shards=SHARDS,
-        session_timeout_ms=SESSION_MS,
-        kafka_port=places[0].open,
-        kafka_settings=settings,
-        postgres_settings=postgres_settings or {},
-        brokers=cluster_in(directory, places, settings) if brokers > 1 else (),
-    )
-    with ExitStack() as opened:
-        proxies = [opened.enter_context(kafka_proxy((HOST, place.hidden), place.proxied)) for place in places]
-        system = opened.enter_context(System(directory, options).start())
-        database = system.stack.create_database("bank")
-        accounts.open_accounts(database)
-        with closing(KafkaBroker(system.stack.kafka, Topics("bank"))) as broker:
-            broker.create([command_topic("bank", SHARDS)])
-        bank = system.service("bank", [sys.executable, str(EXAMPLE / "bank.py")], {"BANK_DATABASE": database})
-        bank.start()
-        yield Stage(system, bank, database, proxies)
 
 
 @dataclass
@@ -129,7 +47,7 @@ class Town:
     before: dict[str, Decimal]
     orders: dict[str, accounts.Order] = field(default_factory=dict[str, accounts.Order])
     handles: dict[str, Handle[Receipt]] = field(default_factory=dict[str, Handle[Receipt]])
-    orchestrators: "list[Orchestrator]" = field(default_factory=list["Orchestrator"])
+    orchestrators: list[Orchestrator] = field(default_factory=list[Orchestrator])
 
     @property
     def topics(self) -> Topics:
@@ -137,7 +55,7 @@ class Town:
 
     def orchestrator(
         self, name: str, environment: Mapping[str, str] | None = None, saga: Sequence[str] = SAGA
-    ) -> "Orchestrator":
+    ) -> Orchestrator:
         """Start ``saga run``; ``environment`` is where it differs from others, ``saga`` how the command is called."""
         own = {
             "SAGA_NAMESPACE": self.settings.namespace,
@@ -226,53 +144,6 @@ class Town:
     def heads(self, database: str | None = None) -> list[tuple[object, ...]]:
         """Where the shards' chains and their inputs stand."""
         return self.ask("select shard, seq, chain, next_requests, next_replies from saga.shards order by 1", database)
-
-
-class Orchestrator:
-    """``saga run`` as its log shows it."""
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-        self._forget = 0
-        self._ended = False
-
-    def log(self) -> list[dict[str, object]]:
-        """Its lines, but for those that a test has forgotten."""
-        lines = [line for line in self.service.log.read_text().splitlines() if line.startswith("{")]
-        return [json.loads(line) for line in lines if line.endswith("}")][self._forget :]
-
-    def forget(self) -> None:
-        """Look only at what it says from now on."""
-        self._forget += len(self.log())
-
-    def signal(self, number: signal.Signals) -> None:
-        """Stop it where it is, or let it go on."""
-        os.kill(self.service.pid, number)
-
-    def kill(self) -> None:
-        """End it at once; safe to call twice."""
-        if not self._ended:
-            self._ended = True
-            self.service.kill()
-
-    def stop(self) -> None:
-        """End it politely."""
-        self._ended = True
-        self.service.stop()
-
-    def owned(self) -> frozenset[int]:
-        """The shards that it owns."""
-        found: set[int] = set()
-        for line in self.log():
-            if line["event"] == "shard owned":
-                found.add(int(str(line["shard"])))
-            elif line["event"] in ("shard not owned", "shard revoked"):
-                found.discard(int(str(line["shard"])))
-        return frozenset(found)
-
-    def reasons(self) -> set[object]:
-        """Why it did not own a shard, if it said so."""
-        return {line["reason"] for line in self.log() if line["event"] == "shard not owned"}
 
 
 def founded(settings: Settings) -> None:

@@ -16,8 +16,10 @@ from orchestrator.wire.command import ReceivedCommand, parse_command
 from orchestrator.wire.headers import CONTENT_TYPE, JSON
 from orchestrator.wire.reply import Answer, reply_record
 from tests.acceptance.faults.deposit import Receipt, Wish, deposit
-from tests.acceptance.faults.town import ALL, PATIENCE_S, SHARDS, Orchestrator, Town
-from tests.waiting import until
+from tests.acceptance.faults.orchestrator_process import Orchestrator
+from tests.acceptance.faults.stage import SHARDS
+from tests.acceptance.faults.town import ALL, Town
+from tests.waiting import PATIENCE_S, until
 
 COMMANDS: Final = "faultbank.commands"
 HOUR_MS: Final = 3_600_000

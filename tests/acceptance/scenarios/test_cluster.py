@@ -18,9 +18,10 @@ from orchestrator.errors import Unavailable
 from orchestrator.local.kafka import KafkaBroker as Server
 from orchestrator.local.leaders import await_leaders
 from tests.acceptance.faults.kafka_proxy import HeldBack
-from tests.acceptance.faults.town import ALL, PATIENCE_S, Stage, Town, stage_in, town_on
+from tests.acceptance.faults.stage import Stage, stage_in
+from tests.acceptance.faults.town import ALL, Town, town_on
 from tests.servers import new_directory
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 BROKERS: Final = 3
 HALF_OPEN_S: Final = 180.0

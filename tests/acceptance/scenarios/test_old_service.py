@@ -14,7 +14,9 @@ import pytest
 
 from demo.system import EXAMPLE
 from orchestrator.settings import Settings
-from tests.acceptance.faults.town import ALL, Orchestrator, Stage, Town, town_on
+from tests.acceptance.faults.orchestrator_process import Orchestrator
+from tests.acceptance.faults.stage import Stage
+from tests.acceptance.faults.town import ALL, Town, town_on
 from tests.page import ROOT
 from tests.waiting import until
 

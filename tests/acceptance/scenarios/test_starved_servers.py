@@ -13,9 +13,11 @@ import psycopg
 import pytest
 
 from orchestrator.local.guardian import identity
-from tests.acceptance.faults.town import ALL, PATIENCE_S, Orchestrator, Stage, Town, stage_in
+from tests.acceptance.faults.orchestrator_process import Orchestrator
+from tests.acceptance.faults.stage import Stage, stage_in
+from tests.acceptance.faults.town import ALL, Town
 from tests.servers import new_directory
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 CONNECTIONS: Final = 40
 LITTLE: Final = 64 * 1024

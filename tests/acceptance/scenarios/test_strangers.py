@@ -18,9 +18,10 @@ from orchestrator.wire.headers import CONTENT_TYPE, JSON
 from orchestrator.wire.record import OutgoingRecord
 from orchestrator.wire.reply import Answer, reply_record
 from tests.acceptance.faults.deposit import Receipt, Wish, deposit
-from tests.acceptance.faults.town import ALL, PATIENCE_S, SHARDS, Town
+from tests.acceptance.faults.stage import SHARDS
+from tests.acceptance.faults.town import ALL, Town
 from tests.integration.broker import foreign
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 if TYPE_CHECKING:
     from orchestrator.client.handle import Handle
