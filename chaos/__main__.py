@@ -6,10 +6,7 @@ Ends with a line for scripts and status 0, or 1 if any of it is false. Starts ev
 import argparse
 import platform
 import secrets
-import shutil
-import signal
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,10 +23,10 @@ from chaos.plan import draw
 from chaos.storm import Storm, Tally
 from chaos.verdict import Verdict, judge, watcher_of
 from demo import accounts
+from demo.program import exit_status
 from demo.show import Show
 from demo.system import READY_S
 from orchestrator.client.client import Client
-from orchestrator.errors import OrchestratorError
 from orchestrator.local.jars import kafka_version
 
 SAGAS_MAX: Final = 100_000
@@ -37,7 +34,6 @@ SAGAS_MAX: Final = 100_000
 STALLED_S: Final = 180.0
 """Without a single outcome for so long, what has not ended counts as lost."""
 LOOK_S: Final = 0.02
-INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +72,14 @@ def _yes(faults: list[str] | None) -> str:
 def main() -> int:
     """Run it; gives the exit status."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is ended in order, as by Ctrl-C
     show = Show("chaos")
-    directory = Path(tempfile.mkdtemp(prefix="saga-chaos-"))
-    status = 1
-    try:
+
+    def run(directory: Path) -> bool:
         result = _run(show, directory, arguments)
         _report(show, result, arguments.seed)
-        status = 0 if result.kept else 1
-    except OrchestratorError as error:
-        show.error(str(error))
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    finally:
-        if status == 1:
-            show.error(f"the logs and the data of this run are in {directory}; its seed is {arguments.seed}")
-        else:
-            shutil.rmtree(directory)
-    return status
+        return result.kept
+
+    return exit_status(show, run, f"; its seed is {arguments.seed}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -4,10 +4,7 @@ Ends with a line for scripts and status 0, or 1 if any of it is false. Starts ev
 """
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,11 +12,11 @@ from typing import Final
 from demo import accounts
 from demo.audit import Audit, audit
 from demo.drive import IN_FLIGHT_MIN, Drive, Ride
+from demo.program import exit_status
 from demo.show import Show
 from demo.system import EXAMPLE, READY_S, Service, System, SystemOptions
 from demo.watcher import Watcher
 from orchestrator.client.client import Client
-from orchestrator.errors import OrchestratorError
 
 SHARDS: Final = 4
 SESSION_MS: Final = 2_000
@@ -27,7 +24,6 @@ SESSION_MS: Final = 2_000
 KAFKA_SETTINGS: Final = {"group.min.session.timeout.ms": str(SESSION_MS)}
 COMMANDS: Final = "bank.commands"
 CREATED: Final = "created topic "
-INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +80,14 @@ def main() -> int:
     arguments = parser.parse_args()
     if not 2 * IN_FLIGHT_MIN <= arguments.transfers <= accounts.TRANSFERS_MAX or arguments.rate <= 0:
         parser.error(f"expected {2 * IN_FLIGHT_MIN} to {accounts.TRANSFERS_MAX} --transfers and a --rate above 0")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is ended in order, as by Ctrl-C
-    show = Show()
-    directory = Path(tempfile.mkdtemp(prefix="saga-demo-"))
-    status = 1
-    try:
+    show = Show("demo")
+
+    def run(directory: Path) -> bool:
         result = _run(show, directory, arguments.transfers, arguments.rate)
         _report(show, result)
-        status = 0 if result.promised else 1
-    except OrchestratorError as error:
-        show.error(str(error))
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    finally:
-        if status == 1:
-            show.error(f"the logs and the data of this run are in {directory}")
-        else:
-            shutil.rmtree(directory)
-    return status
+        return result.promised
+
+    return exit_status(show, run)
 
 
 def _run(show: Show, directory: Path, count: int, rate: float) -> Result:

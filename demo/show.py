@@ -19,9 +19,9 @@ PLAIN_EVERY: Final = 10
 class Show:
     """Everything that is printed, in order; the last line is for scripts, and always plain."""
 
-    def __init__(self, name: str = "demo") -> None:
-        """``name`` is the program's, for its errors."""
-        self._name = name
+    def __init__(self, name: str) -> None:
+        """``name`` is the program's."""
+        self.name = name
         self._console = Console(highlight=False)
         unicode = (self._console.encoding or "").lower().startswith("utf")
         self._good = "[green]✓[/]" if unicode else "[green]ok[/]"
@@ -88,7 +88,7 @@ class Show:
 
     def error(self, text: str) -> None:
         """Why it cannot go on."""
-        Console(stderr=True, highlight=False).print(f"{self._bad} {self._name}: {escape(text)}")
+        Console(stderr=True, highlight=False).print(f"{self._bad} {self.name}: {escape(text)}")
 
     def last_line(self, text: str) -> None:
         """For scripts."""
