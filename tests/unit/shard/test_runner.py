@@ -1,6 +1,7 @@
 """The threads of a process: one that hangs in the database is freed, one that waits does not oversleep."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,13 +19,18 @@ from tests.unit.shard.world import Process, World
 from tests.waiting import PATIENCE_S, until
 
 
+def runner_of(world: World, decider: Callable[[int, ShardStore], Decide] | None = None) -> Runner:
+    """The threads of a process of this world, not running yet."""
+    process = Process(world)
+    plant = Plant(world.topics, process.broker, process.store, decider or process._decider, process.bounds)
+    return Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+
+
 def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HANG_S", 0.2)
     world = World()
-    process = Process(world)
     world.store.fail_next("append", Failure.HANGS)
-    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    runner = runner_of(world)
     world.start("s1")
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
@@ -40,10 +46,8 @@ def test_a_call_of_the_database_that_hangs_is_broken_and_the_shard_goes_on(monke
 
 def test_housekeeping_that_hangs_in_the_database_holds_up_no_shard_and_no_end() -> None:
     world = World()
-    process = Process(world)
     world.store.fail_next("save_definitions", Failure.HANGS)
-    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    runner = runner_of(world)
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
     assert world.store.hanging.wait(PATIENCE_S)
@@ -58,10 +62,8 @@ def test_housekeeping_that_hangs_in_the_database_holds_up_no_shard_and_no_end() 
 def test_definitions_that_hang_on_their_way_into_the_cache_are_saved_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HANG_S", 0.2)
     world = World()
-    process = Process(world)
     world.store.fail_next("save_definitions", Failure.HANGS)
-    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    runner = runner_of(world)
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
     until(world.store.definitions)
@@ -73,9 +75,7 @@ def test_definitions_that_hang_on_their_way_into_the_cache_are_saved_later(monke
 
 def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    process = Process(world)
-    plant = Plant(world.topics, process.broker, process.store, process._decider, process.bounds)
-    runner = Runner(plant, Housekeeping(process.broker, process.catalogue, process.store))
+    runner = runner_of(world)
     assert runner.status() == NOT_RUNNING
     world.store.fail_next("append", Failure.HANGS)
     world.start("s1")
@@ -95,16 +95,10 @@ def test_a_thread_that_is_long_in_one_step_is_stuck_and_one_that_waits_is_not(mo
 def test_what_no_retry_mends_ends_the_process_and_only_a_defect_with_where_it_happened(
     error: Exception, logged: int
 ) -> None:
-    world = World()
-    process = Process(world)
-
     def failing(shard: int, store: ShardStore) -> Decide:
         raise error
 
-    runner = Runner(
-        Plant(world.topics, process.broker, process.store, failing, process.bounds),
-        Housekeeping(process.broker, process.catalogue, process.store),
-    )
+    runner = runner_of(World(), failing)
     with capture_logs() as logs, pytest.raises(type(error), match=str(error)):
         runner.run()
     assert sum(bool(line.get("exc_info")) for line in logs) == logged
