@@ -168,11 +168,8 @@ class Storm:
                 return self._later(process.name, fault.seconds, process.start)
             case Deed.KILLED_AT_A_POINT:
                 process.kill()
-                process.start(fault.crash_at)
                 self.tally.kills += 1
-                return self._later(
-                    process.name, POINT_S, lambda: self._succeed(process, fault), lambda: process.status is not None
-                )
+                return self._doom(process, fault)
             case Deed.STOPPED:
                 process.pause()
                 return self._later(process.name, fault.seconds, process.resume)
@@ -182,14 +179,18 @@ class Storm:
             case _:
                 raise AssertionError(fault)
 
+    def _doom(self, process: Process, fault: Fault) -> bool:
+        """Start it so that it dies at its crash point."""
+        process.start(fault.crash_at)
+        return self._later(
+            process.name, POINT_S, lambda: self._succeed(process, fault), lambda: process.status is not None
+        )
+
     def _succeed(self, process: Process, fault: Fault) -> None:
         """The doomed one is dead, or its time is over: it is killed wherever it is."""
         reached = process.status == SIGKILLED
         if process.status is not None and not reached:  # a server was away: it never ran
-            process.start(fault.crash_at)
-            self._later(
-                process.name, POINT_S, lambda: self._succeed(process, fault), lambda: process.status is not None
-            )
+            self._doom(process, fault)
             return
         (self.tally.reached if reached else self.tally.missed)[fault.crash_at.partition(":")[0]] += 1
         self.tally.kills += 1
