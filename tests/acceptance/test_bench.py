@@ -1,16 +1,13 @@
 """The benchmark as it is run, small: its figures are not judged here, machines are noisy; that it gives them is."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.program import run_module
+
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 170
 FIGURES = {
     "sagas_per_second",
@@ -32,15 +29,7 @@ FIGURES = {
 
 def test_the_last_line_is_one_json_object_with_every_figure() -> None:
     small = ["--sagas", "400", "--alone", "50", "--seconds", "1", "--inbox", "postgres", "--json"]
-    said = subprocess.run(
-        [sys.executable, "-m", "bench.transfer", *small],
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("SAGA_")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
+    said = run_module("bench.transfer", *small, timeout_s=SECONDS)
 
     assert said.returncode == 0, said.stderr
     found = json.loads(said.stdout.splitlines()[-1])

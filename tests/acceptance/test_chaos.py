@@ -1,34 +1,18 @@
 """`make chaos`, short, as it is run: nothing lost, nothing doubled, order kept, not a cent missing, rebuilt equal."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from chaos.plan import Deed, Target, draw
+from tests.program import run_module
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 SAGAS, KILLS, SEED = 500, 5, 4
 KINDS = {(fault.target, fault.deed) for fault in draw(SEED, KILLS)}
 SECONDS = 600  # a busy machine takes long; a quiet one less than a minute
 LAST_LINE = f"chaos: sagas={SAGAS} kills={KILLS} lost=0 doubled=0 reordered=0 money_conserved=yes rebuilt_equal=yes"
-
-
-def chaos(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "chaos", *arguments],
-        cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("SAGA_")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
 
 
 def test_the_seed_kills_everything_but_kafka_whose_restarts_take_long() -> None:
@@ -39,7 +23,7 @@ def test_the_seed_kills_everything_but_kafka_whose_restarts_take_long() -> None:
 
 @pytest.mark.timeout(SECONDS + 30)
 def test_everything_is_killed_and_nothing_is_missing() -> None:
-    done = chaos("--sagas", str(SAGAS), "--kills", str(KILLS), "--seed", str(SEED))
+    done = run_module("chaos", "--sagas", str(SAGAS), "--kills", str(KILLS), "--seed", str(SEED), timeout_s=SECONDS)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == LAST_LINE
@@ -50,7 +34,7 @@ def test_everything_is_killed_and_nothing_is_missing() -> None:
 
 
 def test_more_transfers_than_the_accounts_can_bear_are_refused() -> None:
-    done = chaos("--sagas", "100001")
+    done = run_module("chaos", "--sagas", "100001", timeout_s=SECONDS)
 
     assert done.returncode == 2
     assert "expected 1 to 100000 --sagas" in done.stderr

@@ -1,18 +1,18 @@
 """What a stranger sees first: the demo, as it is run, with fewer transfers."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.page import ROOT
+from tests.program import bare_environment
+
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 150
 LAST_LINE = re.compile(
     r"demo: transfers=(?P<transfers>\d+) completed=(?P<completed>\d+) compensated=(?P<compensated>\d+) "
@@ -25,7 +25,7 @@ def demo(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "demo", *arguments],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("SAGA_")},
+        env=bare_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

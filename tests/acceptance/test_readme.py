@@ -18,6 +18,7 @@ from orchestrator.blueprint.model import Step
 from orchestrator.definition.decorator import SagaDefinition
 from orchestrator.local.processes import Command, ServerProcess
 from tests.page import ROOT, Page
+from tests.program import bare_environment
 from tests.servers import new_directory
 
 README = Page("README.md")
@@ -93,8 +94,7 @@ class Shell:
         assert tail.returncode == 0, log.read_text()
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SAGA_")}
-        return {**kept, "PATH": self._path, **self.exported}
+        return {**bare_environment(), "PATH": self._path, **self.exported}
 
 
 @pytest.fixture
