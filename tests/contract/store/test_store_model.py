@@ -4,7 +4,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import BatchRefused, OwnershipLost
@@ -68,7 +68,7 @@ def test_both_stores_take_and_refuse_the_same(database: str) -> None:
     migrate(database, NAMESPACE, shards=1)
     real_handle = InPostgres(database)
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=EXAMPLES)
     @given(history=histories)
     def same(history: list[tuple[dict[str, object], bool]]) -> None:
         real_handle.empty()

@@ -107,7 +107,7 @@ def test_bytes_after_the_body_are_refused() -> None:
 # ---------------------------------------------------------------- equal to fastavro
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(schemas_with_data)
 def test_what_is_written_is_read_back(case: tuple[Json, Data]) -> None:
     schema, data = case

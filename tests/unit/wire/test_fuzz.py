@@ -102,14 +102,14 @@ def survives(parse: Callable[[Any], object], argument: object) -> None:
         parse(argument)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fuzzed_headers, fuzzed_values, st.none() | st.binary(max_size=20))
 def test_random_records_are_read_or_rejected(headers: Headers, value: bytes | None, key: bytes | None) -> None:
     for parse in PARSERS:
         survives(parse, incoming(headers, value, key))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_good_record_with_one_thing_wrong_is_read_or_rejected(data: st.DataObject) -> None:
     record = data.draw(st.sampled_from(GOOD))
@@ -145,7 +145,7 @@ def mutated(data: st.DataObject, value: bytes) -> bytes:
             return value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(schemas_with_data, st.data())
 def test_a_damaged_body_is_read_or_rejected_and_what_is_read_fits(case: Any, data: st.DataObject) -> None:
     schema, value = case
@@ -156,7 +156,7 @@ def test_a_damaged_body_is_read_or_rejected_and_what_is_read_fits(case: Any, dat
         codec.encode(codec.decode(damaged))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_outbox_row_is_read_or_is_corrupt(data: st.DataObject) -> None:
     row = outbox_row(*GOOD)
@@ -164,7 +164,7 @@ def test_a_damaged_outbox_row_is_read_or_is_corrupt(data: st.DataObject) -> None
         decode_records(OUTBOX.prefix + mutated(data, row[10:]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=40) | st.text(max_size=40).map(lambda text: text.encode(errors="surrogatepass")))
 def test_any_bytes_are_json_or_a_value_error(text: bytes) -> None:
     with contextlib.suppress(ValueError):
@@ -175,7 +175,7 @@ SCHEMA_TEXT: Final = json.dumps(EVERYTHING)
 words = sorted({*SCHEMA_TEXT.replace('"', " ").replace(",", " ").split(), "null", "float", "fixed", "[]", "{}", "7"})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_schema_is_a_codec_or_a_value_error(data: st.DataObject) -> None:
     """A part of a schema replaced by another part of it, or by anything."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.blueprint.values import Data
@@ -101,7 +101,6 @@ def test_an_entry_of_the_shard_that_says_anything_else_is_refused(changes: dict[
 numbers = st.integers(0, 2**62)
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         JournalEntry,

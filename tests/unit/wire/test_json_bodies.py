@@ -28,7 +28,7 @@ def test_json_gives_the_same_data_as_avro() -> None:
     assert str(read["amount"]) == "-12.30"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(schemas_with_data)
 def test_what_people_are_shown_can_be_typed_back(case: tuple[Json, Data]) -> None:
     schema, data = case

@@ -1,7 +1,7 @@
 """The outbox's bytes: written by hand, and equal to what the general codec and fastavro write."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.blueprint.values import Data
@@ -35,7 +35,6 @@ def data_of(record: OutgoingRecord) -> Data:
     }
 
 
-@settings(deadline=None)
 @given(st.lists(outgoing_records, max_size=5))
 def test_the_hand_written_bytes_are_those_of_the_schema(records: list[OutgoingRecord]) -> None:
     row = outbox_row(*records)
