@@ -71,6 +71,7 @@ test-systems) : > meeting ;;
 test) : < meeting ;;
 esac
 [ ! -e "hang-$1" ] || exec sleep 3600
+[ ! -e "interrupt-$1" ] || kill -INT $$
 [ "$1" = check ] || cat "$1"
 """
 """Notes its target, and prints a file; the two that run side by side meet at a pipe, where one alone would wait."""
@@ -139,6 +140,12 @@ def test_ci_fails_when_either_target_fails_and_shows_the_other_too(ci: Path, fai
     status, printed, errors = run_ci(ci)
     assert (status, errors) == (2, f"expected make {failing} to succeed, got exit status 2\n")
     assert f"collected by {other}" in printed
+
+
+@pytest.mark.parametrize("target", TARGETS[1:])
+def test_what_ci_runs_can_be_interrupted_as_tests_do_with_programs(ci: Path, target: str) -> None:
+    (ci / f"interrupt-{target}").touch()
+    assert run_ci(ci)[::2] == (130, f"expected make {target} to succeed, got exit status 130\n")
 
 
 def test_ci_that_is_ended_leaves_nothing_running(ci: Path) -> None:
