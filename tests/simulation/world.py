@@ -63,6 +63,8 @@ class World:
         """Backups of the database, of any age."""
         self.intact = True
         """The database has all that was ever appended to it; false from its loss until it is recovered."""
+        self._replaced: list[MemoryStore] = []
+        """While it is not: those that were the right one before, since it last was; their owners may go on."""
         self.damaged = False
         """It was not intact at some time, so refusals were right."""
         self.client = MemoryBroker(self.cluster, self.topics)
@@ -127,12 +129,20 @@ class World:
 
     def _repeat(self, asked: request.Request) -> None:
         """Within the retention alone: later a start would be another saga, with commands that the bank has answered."""
-        tables = self.database._database.tables.values()
-        known = next((each.sagas[asked.saga_id] for each in tables if asked.saga_id in each.sagas), None)
-        running = known is not None and known.ended_ms is None
         early = not self.jumped and self.now_ms - self.asked_ms[asked.saga_id] < RETENTION_MS
-        if running or early or not isinstance(asked, request.StartSaga):
+        if early or not isinstance(asked, request.StartSaga) or self._runs(asked.saga_id):
             self._publish(asked)
+
+    def _runs(self, saga_id: str) -> bool:
+        """In every history that may go on: a copy alone shows as running what has ended and was trimmed since."""
+        return all(
+            store._database.meta.state == "ready"
+            and any(
+                saga_id in each.sagas and each.sagas[saga_id].ended_ms is None
+                for each in store._database.tables.values()
+            )
+            for store in ([self.database] if self.intact else [*self._replaced, self.database])
+        )
 
     def retry(self, saga_id: str) -> None:
         """An operator's `saga retry`."""
@@ -207,6 +217,7 @@ class World:
 
     def replace_database(self, store: MemoryStore, *, old_lives: bool) -> None:
         """Another database is now the right one; ``old_lives``: processes may go on with the old one for a while."""
+        self._replaced = [self.database] if self.intact else [*self._replaced, self.database]
         self.intact, self.damaged = False, True
         self.database.down = not old_lives
         self.database = store
