@@ -36,8 +36,15 @@ SEED :=
 # Of `make soak-simulation`: how many steps; SEED is that of the first run.
 STEPS := 1000000
 
+# The compiled wheel, its environment and its tests. Of the whole systems a handful: what is compiled has no thread, and
+# knows neither Kafka nor Postgres.
+COMPILED := build/compiled
+OF_COMPILED := tests/unit tests/contract tests/integration/participant tests/acceptance/test_demo.py \
+	tests/acceptance/test_crash_points.py
+
 .PHONY: help setup demo test test-unit test-integration test-systems test-scenarios test-crash test-recovery test-restarts chaos \
-	test-simulation soak-simulation check format bench bench-compiled
+	test-simulation soak-simulation check format bench compiled compiled-tree \
+	test-compiled bench-compiled
 .DEFAULT_GOAL := help
 
 help:
@@ -56,7 +63,9 @@ help:
 	@echo "make check             format, lint, types, import contracts"
 	@echo "make format            rewrite the code as make check wants it"
 	@echo "make bench             what it does on this machine, and what the machine can do at all"
-	@echo "make bench-compiled    Python alone, as it is and compiled to C; needs a C compiler"
+	@echo "make compiled          a wheel of this platform, its hot path compiled to C; needs a C compiler, and minutes"
+	@echo "make test-compiled     that wheel, installed where no source is, and the tests of it"
+	@echo "make bench-compiled    Python alone, as it is and compiled to C"
 
 demo: $(STAMP)
 	$(BIN)/python -m demo $(ARGS)
@@ -108,10 +117,33 @@ bench: $(STAMP)
 	$(BIN)/python -m bench.floors
 	$(BIN)/python -m bench.transfer $(ARGS)
 
-bench-compiled: $(STAMP)
-	$(BIN)/python -m compiled
+# A wheel is built again when a source changes; its environment holds it beside the tools, and nothing of this folder.
+compiled: $(COMPILED)/.wheel
+
+$(COMPILED)/.wheel: $(STAMP) $(wildcard orchestrator/* orchestrator/*/* orchestrator/*/*/* \
+		connectors/orchestrator_connectors/* schemas/* compiled/*)
+	rm -rf $(COMPILED)/wheel
+	SAGA_COMPILE=1 $(BIN)/python -m hatchling build --target wheel --directory $(COMPILED)/wheel
+	@touch $@
+
+$(COMPILED)/.stamp: $(COMPILED)/.wheel
+	[ -x $(COMPILED)/venv/bin/python ] || $(BIN)/python -m venv $(COMPILED)/venv
+	$(COMPILED)/venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls $(COMPILED)/wheel/*.whl)[server,local,http,dev]"
+	$(COMPILED)/venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(COMPILED)/wheel/*.whl
+	@touch $@
+
+# The tests and what they use, without the packages: those are the wheel's. Each run tells which modules are compiled.
+compiled-tree: $(COMPILED)/.stamp
+	rm -rf $(COMPILED)/tree && mkdir $(COMPILED)/tree
+	git ls-files -z -- . ':!orchestrator' ':!connectors' | tar -c --null -T - | tar -x -C $(COMPILED)/tree
+	cd $(COMPILED)/tree && ../venv/bin/python -m compiled.installed
+
+test-compiled: compiled-tree
+	cd $(COMPILED)/tree && ../venv/bin/python -m pytest $(OF_COMPILED) $(ARGS)
+
+bench-compiled: compiled-tree
 	$(BIN)/python -m bench.core $(ARGS)
-	cd build/compiled && PYTHONPATH=. ../../$(BIN)/python -m bench.core $(ARGS)
+	cd $(COMPILED)/tree && ../venv/bin/python -m bench.core $(ARGS)
 
 setup: $(STAMP)
 

@@ -90,6 +90,8 @@ _OPTION_FAMILIES: Final = ("SASL_", "SECURITY_", "SSL_")
 """How librdkafka's options for TLS and SASL begin: whoever forgot what stands before it is told."""
 _TEST_PREFIX: Final = "SAGA_TEST_"
 """For tests alone, of which one is read here: ``SAGA_TEST_CRASH_AT=name:passes``, see ``Settings.crash_at``."""
+_OF_THE_BUILD: Final = "SAGA_COMPILE"
+"""Read when a wheel is built (``compiled/hook.py``), and left standing by whoever set it there."""
 _FREE_PREFIXES: Final = (_OPTION_PREFIX, SECRET_PREFIX, _TEST_PREFIX)
 """What stands behind them is not ours to know."""
 
@@ -194,7 +196,7 @@ def _option(name: str) -> str:
 
 def _refuse_unknown(variables: Mapping[str, str]) -> None:
     for name in sorted(variables):
-        if name.startswith("SAGA_") and name not in VARIABLES and not name.startswith(_FREE_PREFIXES):
+        if name.startswith("SAGA_") and name not in {*VARIABLES, _OF_THE_BUILD} and not name.startswith(_FREE_PREFIXES):
             raise ConfigError(f"the environment sets {name}, which is no setting: {_advice(name)}")
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeAlias
 
 from orchestrator.clock import now_ms
 from orchestrator.errors import MessageRejected, OrchestratorError, TopicMismatch
-from orchestrator.participant.exchange import Exchange
-from orchestrator.participant.handler_exchange import Begun, HandlerExchange, Heard
+from orchestrator.participant.exchange import Begun, Exchange
+from orchestrator.participant.handler_exchange import HandlerExchange, Heard
 from orchestrator.participant.inbox import Delivery, Retryable, Session
 from orchestrator.participant.schemas import Schemas
 from orchestrator.telemetry import logger
@@ -87,8 +87,8 @@ class Answering:
             answer = give()
         except _Unreadable as why:
             return self._without_answer(record, why)
-        except Retryable as why:
-            answer = failed(why.type, why.message[:MESSAGE_MAX], retryable=True, retry_after_ms=why.after_ms)
+        except Retryable as later:
+            answer = failed(later.type, later.message[:MESSAGE_MAX], retryable=True, retry_after_ms=later.after_ms)
         except OrchestratorError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, one command must not block its partition

@@ -1,12 +1,15 @@
-"""What a connector is to a participant: it answers one type of command, which needs no class here."""
+"""What a connector is to a participant: it answers one type of command, with no class here. And an answer begun."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from orchestrator.blueprint.values import Data
 from orchestrator.wire.avro import Codec
 from orchestrator.wire.command import ReceivedCommand
 from orchestrator.wire.reply import Answer
+
+T = TypeVar("T")
 
 
 class Exchange(Protocol):
@@ -33,3 +36,12 @@ class Exchange(Protocol):
         anything is done with it.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Begun(Generic[T]):
+    """An async handler that was called: its coroutine is for the event loop to run."""
+
+    coroutine: Coroutine[Any, Any, object]
+    ended: Callable[[Callable[[], object]], T]
+    """Makes the answer of what gives the coroutine's result, or raises what it raised."""

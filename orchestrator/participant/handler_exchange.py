@@ -4,7 +4,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 from orchestrator.blueprint.values import Data
 from orchestrator.definition.conversion import from_data, full_name, to_data
@@ -12,6 +12,7 @@ from orchestrator.definition.messages import Rejection
 from orchestrator.definition.schema import avro_schema
 from orchestrator.errors import MessageRejected
 from orchestrator.participant.context import Context, RetryLater
+from orchestrator.participant.exchange import Begun
 from orchestrator.participant.handlers import Handler
 from orchestrator.participant.inbox import Retryable
 from orchestrator.telemetry import logger
@@ -21,18 +22,8 @@ from orchestrator.wire.reply import Answer, completed, rejected
 
 Heard: TypeAlias = Callable[[str], None]
 """Takes what a handler says of its progress."""
-T = TypeVar("T")
 
 _log = logger("participant")
-
-
-@dataclass(frozen=True, slots=True)
-class Begun(Generic[T]):
-    """An async handler that was called: its coroutine is for the event loop to run."""
-
-    coroutine: Coroutine[Any, Any, object]
-    ended: Callable[[Callable[[], object]], T]
-    """Makes the answer of what gives the coroutine's result, or raises what it raised."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from orchestrator.errors import Unavailable
 from orchestrator.participant.answering import Answering, Sent
 from orchestrator.participant.event_loop import Call, EventLoop
-from orchestrator.participant.handler_exchange import Begun
+from orchestrator.participant.exchange import Begun
 from orchestrator.participant.inbox import Inbox, Session
 from orchestrator.participant.offsets import Span
 from orchestrator.participant.replies import Reply, ReplyProducer

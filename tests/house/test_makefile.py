@@ -26,6 +26,8 @@ TARGETS = [
     "check",
     "format",
     "bench",
+    "compiled",
+    "test-compiled",
     "bench-compiled",
 ]
 # A Python of a version: notes what it is asked for, and makes environments whose Python is like itself.

@@ -70,9 +70,7 @@ class World:
         self.client = MemoryBroker(self.cluster, self.topics)
         self.client.create([*namespace_topics(self.topics, SHARDS), command_topic("bank", PARTITIONS)])
         self._deploy()
-        self._catalogue = Catalogue(self.client, self.topics, self.database.save_definitions)
-        self._catalogue.refresh()
-        self._catalogue.save()
+        self._catalogue = self._read()
         self.bank = Bank(self.chance, self.cluster, self.client, blueprint())
         self.asked: list[request.Request] = []
         """Every request record that was published, in order."""
@@ -104,6 +102,12 @@ class World:
         records.append(definitions.publish_record(self.topics, published))
         activated = definitions.Activated(active.name, active.hash)
         self.client.publish([*records, definitions.activate_record(self.topics, activated)])
+
+    def _read(self) -> Catalogue:
+        catalogue = Catalogue(self.client, self.topics, self.database.save_definitions)
+        catalogue.refresh()
+        catalogue.save()
+        return catalogue
 
     def ask(self) -> None:
         """A client starts a transfer, or asks again for one, or cancels one."""

@@ -43,6 +43,10 @@ def test_the_variable_of_an_option_is_one_that_shells_take_and_means_it(tmp_path
     assert "SCRAM" not in repr(loaded)
 
 
+def test_what_a_build_was_told_is_passed_over(tmp_path: Path) -> None:
+    assert settings.load({"SAGA_KAFKA": "a:1", "SAGA_COMPILE": "1"}, tmp_path).kafka == "a:1"
+
+
 def test_a_test_may_name_the_place_where_the_service_kills_itself(tmp_path: Path) -> None:
     loaded = settings.load({"SAGA_KAFKA": "a:1", "SAGA_TEST_CRASH_AT": "append.after_commit:2"}, tmp_path)
     assert loaded.crash_at == ("append.after_commit", 2)

@@ -1,17 +1,15 @@
 """What decide promises its caller: it never raises, and what it cannot do stays one saga's trouble."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from orchestrator.blueprint.model import Answer
 from orchestrator.engine import events as e
-from orchestrator.engine import replies
 from orchestrator.engine.decide import decide
 from orchestrator.engine.inputs import CancelSaga, Input, ReplyReceived, RetrySaga, StartSaga, TimersDue
-from orchestrator.engine.program import prepare
+from orchestrator.engine.program import PreparedAnswer, PreparedRequire, prepare
 from orchestrator.engine.state import ExchangeStatus, SagaState
-from orchestrator.engine.turn import Turn
 from tests.unit.engine.blueprints import blueprint
 
 PROGRAM = prepare(blueprint("step withdraw undo=plain\npivot deposit"))
@@ -22,8 +20,18 @@ REPLY = ReplyReceived(
 )
 
 
-def _fails(*_: object) -> None:
-    raise ZeroDivisionError("division by zero")
+class Unprintable(str):
+    """What no rule foresaw: the engine means to show a condition that is not true or false, and fails at it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError("division by zero")
+
+
+OTHERWISE = PreparedAnswer(Answer(type="demo.Refused", schema="s", body={}), lambda _: None, "saga.py:1")
+DEFECT = PreparedRequire(lambda _: Unprintable(), OTHERWISE)
+DEFECT_BEHIND_WITHDRAW = replace(PROGRAM, nodes=(PROGRAM.nodes[0], DEFECT))
 
 
 @pytest.fixture
@@ -33,22 +41,8 @@ def started() -> SagaState:
     return state
 
 
-@pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An engine with a defect in what it does with a completed step."""
-
-    def fails(turn: Turn, _step: object, _reply: object) -> None:
-        turn.record(e.StepCompleted(step="withdraw", reply=None, at_ms=turn.now_ms))
-        raise ZeroDivisionError("division by zero")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(replies.forward, "completed", fails)
-        yield
-
-
-@pytest.mark.usefixtures("broken")
 def test_a_defect_is_one_incident_and_stops_the_timers(started: SagaState) -> None:
-    decision = decide(PROGRAM, started, REPLY)
+    decision = decide(DEFECT_BEHIND_WITHDRAW, started, REPLY)
     opened, incident = decision.events
     assert opened == e.DefectFound(text="ZeroDivisionError: division by zero", at_ms=5)
     assert isinstance(incident, e.IncidentOpened)
@@ -58,17 +52,15 @@ def test_a_defect_is_one_incident_and_stops_the_timers(started: SagaState) -> No
     assert decision.state.exchange is not None
     assert decision.state.exchange.status is ExchangeStatus.UNANSWERED
     assert decision.state.due_ms is None
-    again = decide(PROGRAM, decision.state, REPLY)
+    again = decide(DEFECT_BEHIND_WITHDRAW, decision.state, REPLY)
     assert again.events == ()
     assert again.ignored is not None
 
 
 def test_a_saga_stopped_by_a_defect_goes_on_when_it_is_mended(
-    started: SagaState, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    started: SagaState, request: pytest.FixtureRequest
 ) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(replies.forward, "completed", _fails)
-        stopped = decide(PROGRAM, started, REPLY).state
+    stopped = decide(DEFECT_BEHIND_WITHDRAW, started, REPLY).state
     retried = decide(PROGRAM, stopped, RetrySaga(request_id=request.node.name, saga_id="s1", now_ms=9))
     assert [(command.command_id, command.attempt) for command in retried.commands] == [("s1/withdraw/0/do", 2)]
     done = decide(PROGRAM, retried.state, replace(REPLY, now_ms=10))
@@ -96,9 +88,8 @@ def test_the_wrong_blueprint_is_an_incident_and_no_exception(started: SagaState,
     assert without.state == started
 
 
-def test_a_defect_in_a_start_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.engine.start.advance", _fails)
-    decision = decide(PROGRAM, None, START)
+def test_a_defect_in_a_start_refuses_it() -> None:
+    decision = decide(replace(PROGRAM, nodes=(DEFECT,)), None, START)
     assert decision.events == ()
     assert decision.state is None
     assert decision.answer is not None

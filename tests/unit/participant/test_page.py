@@ -16,7 +16,7 @@ from orchestrator.definition.conversion import to_data
 from orchestrator.definition.messages import answers_of
 from orchestrator.definition.schema import avro_schema
 from orchestrator.participant.answering import Answering
-from orchestrator.participant.handler_exchange import Begun
+from orchestrator.participant.exchange import Begun
 from orchestrator.wire.command import CommandTemplate
 from orchestrator.wire.headers import OUTCOME
 from orchestrator.wire.record import IncomingRecord, OutgoingRecord

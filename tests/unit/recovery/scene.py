@@ -69,3 +69,16 @@ def tables(store: MemoryStore, shard: int) -> Contents:
     """What must be the same after a recovery: everything but the head, which is an owner's, and the outbox."""
     contents = store.contents(shard)
     return replace(contents, row=replace(contents.row, seq=0, chain=bytes(32), now_ms=0), outbox=())
+
+
+def goes_on(world: World) -> None:
+    """A new process takes over, ends what was open, and nothing was done twice."""
+    process = Process(world, range(world.shards))
+    process.take_over()
+    name = saga_on(0, world.shards, "later-")
+    world.start(name)
+    world.run(process, rounds=80)
+    ends = world.ended()
+    assert ends[name] == "completed"
+    assert {ends[saga_on(shard, SHARDS, "open-")] for shard in range(SHARDS)} == {"completed"}
+    world.audit()
