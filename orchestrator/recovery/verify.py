@@ -133,7 +133,7 @@ def verify(namespace: Namespace, shard: int, cache: int, tell: Callable[[Step], 
                 raise _other_history(shard, loader, row.seq)
             pairs: list[tuple[str, Rows, Rows]] = [
                 ("events", scratch.events(), tables.events()),
-                ("sagas", _whole(scratch.stored_sagas()), _whole(tables.sagas())),
+                ("sagas", _whole(scratch.stored_sagas()), _as_found(tables.sagas())),
                 ("incidents", scratch.incidents(), tables.incidents()),
                 ("offsets", iter([(row.seq, scratch.head)]), iter([(row.seq, _head_of(row))])),
             ]
@@ -212,6 +212,16 @@ def _whole(sagas: Iterator[tuple[int, StoredSaga]]) -> Rows:
         yield seq, replace(stored.row, state=dumps(state_of(stored)))
 
 
+def _as_found(sagas: Iterator[tuple[int, StoredSaga]]) -> Rows:
+    """The same of rows that anybody may have changed: one that cannot be read is a difference, and no end."""
+    for seq, stored in sagas:
+        try:
+            (found,) = _whole(iter([(seq, stored)]))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a row is what the comparison is to tell
+            found = seq, replace(stored.row, state=f"what cannot be read: {type(error).__name__}: {error}")
+        yield found
+
+
 def _compare(table: str, journal: Rows, database: Rows) -> Compared:
     hashes, count, difference = (sha256(), sha256()), 0, None
     while True:
@@ -231,6 +241,9 @@ def _difference(journal: tuple[int, Any] | None, database: tuple[int, Any] | Non
     if journal is None or database is None:
         texts = ["no such row" if side is None else _shown(side[1]) for side in (journal, database)]
         return f"the journal says {texts[0]}; the database has {texts[1]}"
+    keys = _name_of(journal[1]), _name_of(database[1])
+    if keys[0] != keys[1]:
+        return f"a row is missing on one side: the journal says {keys[0][:-2]}; the database has {keys[1][:-2]}"
     sides = [{"batch": seq} | _fields(row) for seq, row in (journal, database)]
     names = [name for name in sides[0] if sides[0][name] != sides[1].get(name)]
     told = [

@@ -15,8 +15,10 @@ from typing import Final
 from orchestrator.blueprint import values
 from orchestrator.blueprint.frozen import frozen
 from orchestrator.engine import state as saga_state
+from orchestrator.engine.events import SagaStarted
 from orchestrator.engine.evolve import fold
 from orchestrator.engine.state import SagaState
+from orchestrator.errors import JournalCorrupt
 from orchestrator.store.port import IncidentRow, SagaRow, SagaRows, StoredSaga
 
 TAIL_MIN: Final = 8_192
@@ -37,10 +39,19 @@ class Known:
 
 
 def state_of(stored: StoredSaga) -> SagaState:
-    """The saga, whatever of it is written as a state. Raises ``JournalCorrupt`` for events of a newer version."""
+    """The saga, whatever of it is written as a state.
+
+    Raises ``JournalCorrupt`` for events of a newer version, and for a saga whose first events somebody has deleted.
+    """
     text = stored.row.state
+    if text is None and (not stored.tail or stored.tail[0][0] != SagaStarted.__name__):
+        got = stored.tail[0][0] if stored.tail else "none"
+        raise JournalCorrupt(
+            f"saga {stored.row.saga_id}: expected a state, or events from {SagaStarted.__name__} on, in its rows, got "
+            f"{got}: rows were deleted by hand: `saga verify`, then `saga recover --wipe --yes`"
+        )
     state = fold(None if text is None else saga_state.loads(text), stored.tail)
-    assert state is not None, f"saga {stored.row.saga_id} has neither a state nor events"
+    assert state is not None
     return state
 
 

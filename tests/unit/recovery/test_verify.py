@@ -105,6 +105,25 @@ def remove_event(tables: ShardTables) -> str:
     return "no such row"
 
 
+def remove_first_event(tables: ShardTables) -> str:
+    key = min(tables.events)
+    del tables.events[key]
+    return f"a row is missing on one side: the journal says {key[0]}, number 1; the database has {key[0]}, number 2"
+
+
+def remove_all_events(tables: ShardTables) -> str:
+    saga_id = min(tables.events)[0]
+    for key in [key for key in tables.events if key[0] == saga_id]:
+        del tables.events[key]
+    return f"a row is missing on one side: the journal says {saga_id}, number 1; the database has "
+
+
+def garble_event(tables: ShardTables) -> str:
+    key = min(tables.events)
+    tables.events[key] = replace(tables.events[key], data="{}")
+    return f"{key[0]}, number 1: data: the journal says"
+
+
 def add_event(tables: ShardTables) -> str:
     key = max(tables.events)
     made = key[0], key[1] + 1
@@ -129,7 +148,20 @@ def change_offset(tables: ShardTables) -> str:
     return "offsets"
 
 
-@pytest.mark.parametrize("change", [change_event, remove_event, add_event, change_status, change_batch, change_offset])
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_event,
+        remove_event,
+        remove_first_event,
+        remove_all_events,
+        garble_event,
+        add_event,
+        change_status,
+        change_batch,
+        change_offset,
+    ],
+)
 def test_a_change_by_hand_is_found_and_told_with_both_sides(change: Callable[[ShardTables], str]) -> None:
     world, _ = worked()
     named = change(world.store._database.tables[0])
@@ -139,6 +171,15 @@ def test_a_change_by_hand_is_found_and_told_with_both_sides(change: Callable[[Sh
     assert "the journal says" in difference
     assert "the database has" in difference
     assert verified(world, 1).differences == []
+
+
+def test_a_saga_that_cannot_be_read_is_a_difference_of_its_table_too() -> None:
+    world, _ = worked()
+    remove_all_events(world.store._database.tables[0])
+    events, sagas = verified(world).differences
+    assert events.startswith("shard 0, events: a row is missing")
+    assert "state: the journal says" in sagas
+    assert "the database has 'what cannot be read: JournalCorrupt: " in sagas
 
 
 def test_a_database_behind_its_journal_is_no_difference_but_refused() -> None:

@@ -5,9 +5,10 @@ import pytest
 from orchestrator.engine import events as e
 from orchestrator.engine.evolve import evolve
 from orchestrator.engine.state import SagaState, dumps
+from orchestrator.errors import JournalCorrupt
 from orchestrator.shard.sagas import TAIL_MIN, Sagas, state_of
 from orchestrator.store.memory import MemoryStore
-from orchestrator.store.port import EventRow, ShardStore
+from orchestrator.store.port import EventRow, ShardStore, StoredSaga
 from tests.contract.store.batches import batch_after
 
 STARTED = e.SagaStarted(saga_id="s1", saga="transfer", blueprint="f" * 64, input={}, request_id="r", at_ms=1)
@@ -84,3 +85,12 @@ def test_a_batch_that_is_not_in_the_database_leaves_nothing() -> None:
     sagas.forget()
     changed(sagas, shard, labels(2, 10))
     assert store.stored(0)["s1"].row.written == 0
+
+
+@pytest.mark.parametrize(("left", "got"), [(0, "none"), (2, "LabelsSet")])
+def test_a_saga_whose_first_events_were_deleted_is_told_with_the_cure(left: int, got: str) -> None:
+    store, _ = history(cache=10, size=100, count=3)
+    stored = store.stored(0)["s1"]
+    broken = StoredSaga(stored.row, stored.tail[len(stored.tail) - left :])
+    with pytest.raises(JournalCorrupt, match=f"saga s1: .* got {got}: .*`saga recover --wipe --yes`"):
+        state_of(broken)
