@@ -22,7 +22,7 @@ from orchestrator.cli.wording import instant
 from orchestrator.client.quarantine import Choice, Kept, Place, Quarantine
 from orchestrator.errors import ConfigError
 from orchestrator.exit_code import ExitCode
-from orchestrator.wire.quarantine import DISCARDED, REDRIVEN
+from orchestrator.wire.quarantine import DISCARDED, REASONS, REDRIVEN
 from orchestrator.wire.topics import Topics
 
 if TYPE_CHECKING:
@@ -70,12 +70,19 @@ def add_parser(subparsers: "Subparsers") -> argparse.ArgumentParser:
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--reason", metavar="WORD", help="only those with this reason")
+    parser.add_argument("--reason", type=_reason, metavar="WORD", help="only those with this reason")
     parser.add_argument("--saga", metavar="ID", help="only those of the saga with this id")
     parser.add_argument("--topic", metavar="TOPIC", help="only those that were read from this topic")
     parser.add_argument(
         "--since", type=moment, metavar="MOMENT", help="only those put there since then: 2h, 7d, 2026-01-31T12:00:00Z"
     )
+
+
+def _reason(text: str) -> str:
+    """A misspelt one would find nothing, which looks like good news."""
+    if text not in REASONS:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(REASONS)}, got {text!r}")
+    return text
 
 
 def _place(text: str) -> Place:
@@ -270,11 +277,12 @@ def _settle(quarantine: Quarantine, arguments: argparse.Namespace) -> int:
 
 def _ask(plan: _Plan, *, as_json: bool) -> None:
     """Raises ``ConfigError`` without a yes; a program is asked nothing, but shown what it would be."""
-    command = f"saga quarantine {plan.action} PLACE --yes"
+    command = f"saga quarantine {plan.action} … --yes"
     if as_json:
         print_json(plan.json(done=False))
         raise ConfigError(f"expected a yes, got none, and nothing was changed: `{command}`")
-    ask(f"{plan.action} of {len(plan.places)} records", f"{plan.action} them?", command)
+    what, they = ("1 record", "it") if len(plan.places) == 1 else (f"{len(plan.places)} records", "them")
+    ask(f"{plan.action} of {what}", f"{plan.action} {they}?", command)
 
 
 def _do(quarantine: Quarantine, action: Action, kept: Kept, by: str) -> None:

@@ -136,15 +136,27 @@ def test_nothing_is_redriven_without_a_yes(world: World, capsys: pytest.CaptureF
         "s1/withdraw/0/do",
         "redrive",
     ]
-    assert (
-        err == "saga: redrive of 1 records: expected a yes, got nobody to ask: `saga quarantine redrive PLACE --yes`\n"
-    )
+    assert err == "saga: redrive of 1 record: expected a yes, got nobody to ask: `saga quarantine redrive … --yes`\n"
     assert main(["quarantine", "discard", "--saga", "s1", "--json"]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out) == {"action": "discard", "done": False, "places": ["0/0"], "obstacles": {}}
-    assert "nothing was changed: `saga quarantine discard PLACE --yes`" in err
+    assert "nothing was changed: `saga quarantine discard … --yes`" in err
     assert replies(world) == []
     assert len(world.cluster.committed(world.topics.quarantine)) == 2
+
+
+@pytest.mark.parametrize("action", ["list", "redrive", "discard"])
+def test_a_misspelt_reason_is_refused_and_does_not_look_like_nothing(
+    world: World, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["quarantine", action, "--reason", "undecodeable"])
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "got 'undecodeable'" in err
+    assert "undecodable, " in err
+    assert replies(world) == []
 
 
 @pytest.mark.parametrize(("said", "status", "sent"), [("y\n", 0, [ORIGINAL]), ("n\n", 2, []), ("\n", 2, [])])
