@@ -210,6 +210,8 @@ class Watch:
 # ---------------------------------------------------------------- errors
 
 _MIGRATE: Final = "run `saga migrate`"
+_NO_TABLES: Final = f"{_MIGRATE}; or, if sagas of this namespace have run already, `saga recover`"
+"""A new database, or one that is lost."""
 _ACCESS_STATES: Final[Mapping[str, str]] = {
     "28000": "check user and password in SAGA_DATABASE, and the server's pg_hba.conf",
     "28P01": "check user and password in SAGA_DATABASE",
@@ -217,8 +219,8 @@ _ACCESS_STATES: Final[Mapping[str, str]] = {
 }
 _CONFIG_STATES: Final[Mapping[str, str]] = {
     "3D000": "create the database, or correct its name in SAGA_DATABASE",
-    "3F000": _MIGRATE,
-    "42P01": _MIGRATE,
+    "3F000": _NO_TABLES,
+    "42P01": _NO_TABLES,
     "42703": _MIGRATE,
     "42P07": "something else has made this table in schema saga: use another database",
 }

@@ -108,11 +108,14 @@ def test_address_keeps_its_own_bounds_and_hides_its_password() -> None:
     assert "geheim" not in repr(server)
 
 
-def test_database_without_tables_asks_for_migrate(database: str) -> None:
-    store = PostgresStore(database)
-    with pytest.raises(ConfigError, match="saga migrate"):
+def test_database_without_tables_asks_for_migrate_or_is_lost(database: str) -> None:
+    store, asked = (
+        PostgresStore(database),
+        "`saga migrate`; or, if sagas of this namespace have run already, `saga recover`",
+    )
+    with pytest.raises(ConfigError, match=asked):
         store.meta()
-    with closing(store.shard(0)) as shard, pytest.raises(ConfigError, match="saga migrate"):
+    with closing(store.shard(0)) as shard, pytest.raises(ConfigError, match=asked):
         shard.snapshot()
 
 
